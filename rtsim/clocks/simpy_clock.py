@@ -1,0 +1,389 @@
+"""The reference clock: environment, workers and learners as SimPy processes.
+
+Written to be read. Time is int ns, and every event carries the class it belongs to, so that
+what happens at the same instant happens in the order the design fixes:
+
+1. an environment step starts and its observation is published;
+2. inferences end (the rule updates its memory), then updates land, then actions due now are
+   released;
+3. inferences start and read the newest observation (one of zero length ends and releases at
+   once), then updates start;
+4. the step reads the mailbox.
+
+Within a class by index of worker or learner. An inference of zero length keeps its worker
+from starting again on the same observation, and so does an update of zero length.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from rtsim.errors import RuleFault
+from rtsim.scenario import Scenario
+from rtsim.schedule import SCHEMA, SPAN_COLUMNS, STEP_COLUMNS, UPDATE_COLUMNS, Schedule
+from rtsim.schedulers import DROP, find_learner
+from rtsim.timing import BlockStream, Law, Spells, StepClock
+
+PUBLISH, END, LAND, RELEASE, START, LEARN, READ = range(1, 8)
+
+Process = Generator[simpy.Event, None, None]
+Action = tuple[int, int, int]  # row of its inference, position in its chunk, release time
+
+
+class _Durations:
+    """Durations of one actor in plain ints: a law, stretched while the machine is slow."""
+
+    def __init__(self, law: Law, seed: int, purpose: str, index: int, spells: Spells | None) -> None:
+        self._draws: Iterator[tuple[int, int]] = iter(BlockStream(law, seed, purpose, index))
+        self._spells = spells
+
+    def draw(self, now: int) -> tuple[int, int]:
+        """(duration_ns, mixture component) of something that starts at ``now``."""
+        duration, component = next(self._draws)
+        return (self._spells.stretch(duration, now) if self._spells else duration), component
+
+
+class SimpyClock:
+    """One run of one scenario; call :meth:`run` once."""
+
+    def __init__(self, scenario: Scenario, spans: bool = False) -> None:
+        self.scenario = scenario
+        self.keep_spans = spans
+        self.env = simpy.Environment()
+        self.program = scenario.program()
+        self.step, self.step_start, self.version = -1, 0, 0
+        self.mailbox: deque[Action] = deque()
+        self.queue_length = scenario.mailbox.capacity if scenario.mailbox.kind == "fifo" else 0
+        # Who waits for the observation of a later step, and which actions are held for one.
+        self.waiting: dict[int, list[tuple[int, simpy.Event]]] = {}
+        self.held: dict[int, list[tuple[int, int, int]]] = {}
+        self.released = self.overwritten = self.dropped = 0
+        self.steps = {
+            name: array("q") for name in ("time", "row", "position", "release", "released", "overwritten", "dropped")
+        }
+        inference_columns = (
+            "worker",
+            "inference",
+            "observation",
+            "start",
+            "end",
+            "release",
+            "version",
+            "component",
+            "used",
+        )
+        self.inferences = {name: array("q") for name in inference_columns}
+        self.updates = {name: array("q") for name in UPDATE_COLUMNS}
+        self.busy = [0] * scenario.workers
+        self._prepare_draws()
+
+    def _prepare_draws(self) -> None:
+        s = self.scenario
+
+        def spells(law: Law | None, index: int) -> Spells | None:
+            return Spells(law.spells, s.seed, index) if law is not None and law.spells is not None else None
+
+        shared, overhead = spells(s.duration_law, 0), spells(s.dispatch_time, 1)
+        self.inference_times = [_Durations(s.duration_law, s.seed, "inference", w, shared) for w in range(s.workers)]
+        self.dispatch_times = (
+            [_Durations(s.dispatch_time, s.seed, "dispatch", w, overhead) for w in range(s.workers)]
+            if s.dispatch_time
+            else []
+        )
+        self.learning = s.learning_time is not None
+        self.learner = find_learner(s.learner_rule)
+        count = s.learners if self.learning else 0
+        learning = spells(s.learning_time, 2)
+        self.learning_times = [
+            _Durations(s.learning_time, s.seed, "learning", k, learning) for k in range(count) if s.learning_time
+        ]
+        self.learner_params = [count, s.learning_starts, s.batch]
+        self.learner_state = [0] * (1 + count)
+        self.computed: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)] * count
+        self.turn = [self.event() for _ in range(count)]
+        self.learner_busy = [0] * count
+
+    def event(self) -> simpy.Event:
+        """A successful event that is not scheduled yet."""
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None
+        return event
+
+    def at(self, time: int, kind: int, actor: int = 0) -> simpy.Event:
+        """An event at ``time`` ns; at the same instant lower kinds, then lower actors, come first."""
+        event = self.event()
+        self.env.schedule(event, kind << 20 | actor, time - self.env.now)  # type: ignore[arg-type]
+        return event
+
+    def observation(self, step: int, kind: int, actor: int) -> simpy.Event:
+        """An event at the publication of observation ``step``, which must lie in the future."""
+        if step <= self.step:
+            raise RuleFault(f"rule {self.scenario.rule} waits for step {step} at step {self.step}; it must be later")
+        event = self.event()
+        self.waiting.setdefault(step, []).append((kind << 20 | actor, event))
+        return event
+
+    def when(self, answer: int, kind: int, actor: int) -> simpy.Event:
+        """The event a rule's answer (a time, or ``at_step``) stands for."""
+        if answer < 0:
+            return self.observation(-1 - answer, kind, actor)
+        if answer < self.env.now:
+            raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {self.env.now} ns; not in the past")
+        return self.at(answer, kind, actor)
+
+    def environment(self) -> Process:
+        """Publish observation i at t_i, then read the mailbox."""
+        env = self.env
+        for step, start in zip(
+            range(self.scenario.steps), StepClock(self.scenario.step_time, self.scenario.seed), strict=False
+        ):
+            yield self.at(start, PUBLISH)
+            self.step, self.step_start = step, start
+            for worker, row, position in self.held.pop(step, ()):
+                self.release_at(start, worker, row, position)
+            for priority, event in self.waiting.pop(step, ()):
+                env.schedule(event, priority)  # type: ignore[arg-type]
+            yield self.at(start, READ)
+            self.read()
+
+    def read(self) -> None:
+        """Step i takes an action from the mailbox, or the default policy acts."""
+        row, position, release = self.mailbox.popleft() if self.mailbox else (-1, -1, -1)
+        if position == 0:
+            self.inferences["used"][row] = self.step
+        counts = (self.released, self.overwritten, self.dropped)
+        for column, value in zip(self.steps.values(), (self.step_start, row, position, release, *counts), strict=True):
+            column.append(value)
+        self.released = self.overwritten = self.dropped = 0
+
+    def worker(self, w: int) -> Process:
+        """Ask the rule, read the newest observation, infer, hand the action over; for ever."""
+        env, program, memory = self.env, self.program, self.program.state
+        done_with = -1  # observation of the last inference of zero length
+        count = 0
+        yield self.at(0, START, w)
+        while True:
+            while True:
+                if self.step <= done_with:
+                    yield self.observation(done_with + 1, START, w)
+                answer = program.next_start(env.now, w, self.step, self.step_start, program.params, memory)
+                if answer == env.now:
+                    break
+                yield self.when(answer, START, w)
+            observation = self.step
+            if program.learns == "before":
+                yield from self.learn_inline()
+            started, version = env.now, self.version
+            duration, component = self.inference_times[w].draw(started)
+            if self.dispatch_times:
+                duration += self.dispatch_times[w].draw(started)[0]
+            stage = -(-duration // program.stages)
+            latency = stage if program.skip else duration
+            inference = (w, count, observation, started, started + latency, -1, version, component, -1)
+            count += 1
+            if latency == 0:
+                done_with = self.step
+                free = self.finish(inference)
+            elif program.stages > 1:
+                self.at(started + latency, END, w).callbacks.append(lambda _, i=inference: self.finish(i))  # type: ignore[union-attr,misc]
+                self.busy[w] += stage
+                free = started + stage
+            else:
+                yield self.at(started + latency, END, w)
+                self.busy[w] += latency
+                free = self.finish(inference)
+            if program.learns == "after":
+                yield from self.learn_inline()
+                free = max(free, env.now)
+            yield self.when(free, START, w)
+
+    def finish(self, inference: tuple[int, ...]) -> int:
+        """An inference has ended: ask the rule when its action is released; returns when the worker is free."""
+        now, program = self.env.now, self.program
+        w, _, observation, started = inference[:4]
+        release, free = program.on_end(
+            now, w, started, observation, self.step, self.step_start, program.params, program.state
+        )
+        row = len(self.inferences["worker"])
+        for column, value in zip(self.inferences.values(), inference, strict=True):
+            column.append(value)
+        if release == DROP:
+            self.released += program.chunk
+            self.dropped += program.chunk
+        elif release >= now:
+            self.release_at(release, w, row, 0)
+        else:
+            self.hold(-1 - release, w, row, 0)
+        if free < now or (0 <= release < now):
+            raise RuleFault(f"rule {self.scenario.rule} answers a time before {now} ns")
+        return free
+
+    def release_at(self, time: int, w: int, row: int, position: int) -> None:
+        """Release an action at ``time``; the first of a chunk has the others follow, one a step."""
+        event = self.at(time, RELEASE, w)
+        event.callbacks.append(lambda _: self.deposit(w, row, position))  # type: ignore[union-attr]
+
+    def hold(self, step: int, w: int, row: int, position: int) -> None:
+        """Keep an action until the start of a later step."""
+        if step <= self.step:
+            raise RuleFault(f"rule {self.scenario.rule} holds an action for step {step} at step {self.step}")
+        self.held.setdefault(step, []).append((w, row, position))
+
+    def deposit(self, w: int, row: int, position: int) -> None:
+        """An action is released into the mailbox."""
+        now = self.env.now
+        self.released += 1
+        if position == 0:
+            self.inferences["release"][row] = now
+            first = self.step if now == self.step_start else self.step + 1  # the step that reads it
+            for later in range(1, self.program.chunk):
+                self.hold(first + later, w, row, later)
+        if not self.queue_length:
+            self.overwritten += len(self.mailbox)
+            self.mailbox.clear()
+        elif len(self.mailbox) == self.queue_length:
+            self.dropped += 1
+            return
+        self.mailbox.append((row, position, now))
+
+    def learn_inline(self) -> Process:
+        """One update in the inference process itself."""
+        if not self.learning or self.step < self.scenario.learning_starts:
+            return
+        self.begin_update(0)
+        start = self.env.now
+        duration, _ = self.learning_times[0].draw(start)
+        if duration:
+            yield self.at(start + duration, LAND)
+        self.end_update(0)
+
+    def learner_process(self, k: int) -> Process:
+        """Compute a gradient, wait for the turn to land, start again."""
+        env = self.env
+        done_with = -1
+        yield self.at(0, LEARN, k)
+        while True:
+            while True:
+                if self.step <= done_with:
+                    yield self.observation(done_with + 1, LEARN, k)
+                answer = self.learner.may_start(env.now, k, self.step, self.learner_params, self.learner_state)
+                if answer == env.now:
+                    break
+                yield self.when(answer, LEARN, k)
+            self.begin_update(k)
+            duration, _ = self.learning_times[k].draw(env.now)
+            if duration:
+                yield self.at(env.now + duration, LAND, k)
+            else:
+                done_with = self.step
+            my_turn = self.turn[k]
+            self.end_update(k)
+            yield my_turn
+
+    def begin_update(self, k: int) -> None:
+        """Learner k reads the parameters and draws its batch from what exists now."""
+        self.computed[k] = (self.env.now, -1, self.step, self.version)
+
+    def end_update(self, k: int) -> None:
+        """Learner k has its gradient; the learner rule says whose gradients land now."""
+        start, _, data_step, read_version = self.computed[k]
+        now, merged = self.env.now, self.learner.merged
+        self.computed[k] = (start, now, data_step, read_version)
+        self.learner_busy[k] += now - start
+        landing = [0] * len(self.computed)
+        count = self.learner.on_learned(k, self.learner_params, self.learner_state, landing)
+        if count and merged:
+            rows = [self.computed[j] for j in landing[:count]]
+            self.record_update(k, min(r[0] for r in rows), now, rows[0][2], rows[0][3], count * self.scenario.batch)
+        for j in landing[:count]:
+            if not merged:
+                start, end, data_step, read_version = self.computed[j]
+                self.record_update(j, start, end, data_step, read_version, self.scenario.batch)
+            self.env.schedule(self.turn[j], LEARN << 20 | j)  # type: ignore[arg-type]
+            self.turn[j] = self.event()
+
+    def record_update(self, k: int, start: int, end: int, data_step: int, read_version: int, batch: int) -> None:
+        """A gradient is applied: the parameters have a new version."""
+        self.version += 1
+        row = (k, start, end, self.env.now, data_step, read_version, self.version, batch)
+        for column, value in zip(self.updates.values(), row, strict=True):
+            column.append(value)
+
+    def run(self) -> Schedule:
+        """Simulate all steps."""
+        done = self.env.process(self.environment())
+        for w in range(self.scenario.workers):
+            self.env.process(self.worker(w))
+        if not self.learner.inline:
+            for k in range(len(self.learning_times)):
+                self.env.process(self.learner_process(k))
+        self.env.run(until=done)
+        return self._schedule()
+
+    def _schedule(self) -> Schedule:
+        """Gather the columns: one row per step out of one row per inference."""
+        inference = {
+            name: np.frombuffer(c, dtype=np.int64) if len(c) else np.empty(0, np.int64)
+            for name, c in self.inferences.items()
+        }
+        step = {name: np.frombuffer(column, dtype=np.int64) for name, column in self.steps.items()}
+        rows = step["row"]
+        acted = rows >= 0
+
+        def per_step(name: str) -> Any:
+            column = np.full(len(rows), -1, dtype=np.int64)
+            column[acted] = inference[name][rows[acted]]
+            return column
+
+        columns = {
+            "time_ns": step["time"],
+            "observation": per_step("observation"),
+            "worker": per_step("worker"),
+            "inference": per_step("inference"),
+            "chunk_index": step["position"],
+            "component": per_step("component"),
+            "start_ns": per_step("start"),
+            "end_ns": per_step("end"),
+            "release_ns": step["release"],
+            "version": per_step("version"),
+            "released": step["released"],
+            "overwritten": step["overwritten"],
+            "dropped": step["dropped"],
+        }
+        names = {"start_ns": "start", "end_ns": "end", "release_ns": "release", "used_step": "used"}
+        spans = {name: inference[names.get(name, name)].astype(kind) for name, kind in SPAN_COLUMNS.items()}
+        return Schedule(
+            header={"schema": SCHEMA, "clock": "simpy", "scenario": self.scenario.to_json()},
+            steps={name: columns[name].astype(kind) for name, kind in STEP_COLUMNS.items()},
+            updates={name: np.array(self.updates[name], dtype=kind) for name, kind in UPDATE_COLUMNS.items()},
+            busy_ns=np.array(self.busy, dtype=np.int64),
+            learner_busy_ns=np.array(self.learner_busy, dtype=np.int64),
+            totals={"stale_episode": 0, "pending": len(self.mailbox)},
+            spans=spans if self.keep_spans else None,
+        )
+
+
+def simulate(scenario: Scenario, *, spans: bool = False) -> Schedule:
+    """Simulate a scenario with SimPy.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    spans : bool
+        Keep one row per inference, used or not, for timelines and traces.
+
+    Returns
+    -------
+    Schedule
+
+    >>> schedule = simulate(Scenario("max_time", "84ms", workers=6, steps=200))
+    >>> schedule.statistics(warmup_steps=20).inaction_fraction
+    0.0
+    """
+    return SimpyClock(scenario, spans).run()

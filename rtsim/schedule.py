@@ -1,0 +1,359 @@
+"""The Schedule: who acted at every environment step, from which observation, and what was learned.
+
+A Schedule is data. It does not know which clock made it, and everything downstream (regret,
+environments, plots) reads it alone.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsim.errors import FileProblem, InvalidValue, write_atomically
+
+SCHEMA = "rtsim.schedule/1"
+
+#: Columns with one row per environment step, shape (T,). -1 where the default policy acted.
+STEP_COLUMNS = {
+    "time_ns": np.int64,  # start of the step
+    "observation": np.int64,  # index of the step whose observation the action was computed from
+    "worker": np.int32,
+    "inference": np.int64,  # the how-manieth inference of that worker, from 0
+    "chunk_index": np.int32,  # position in its chunk, 0 unless chunking
+    "component": np.int8,  # drawn component of a mixture law
+    "start_ns": np.int64,  # the inference's start, end, and the action's release
+    "end_ns": np.int64,
+    "release_ns": np.int64,
+    "version": np.int64,  # updates landed when the inference started: the parameters it used
+    "released": np.int32,  # actions released since the step before read the mailbox
+    "overwritten": np.int32,  # of those waiting, replaced before any step used them
+    "dropped": np.int32,  # thrown away: late, or the queue was full
+}
+#: Columns with one row per landed update, shape (U,), in order of landing.
+UPDATE_COLUMNS = {
+    "learner": np.int32,
+    "start_ns": np.int64,
+    "end_ns": np.int64,  # gradient computed
+    "land_ns": np.int64,  # gradient applied
+    "data_step": np.int64,  # newest step that had begun at the start
+    "read_version": np.int64,  # parameters the gradient was computed on
+    "version": np.int64,  # parameters after landing
+    "batch": np.int64,  # transitions
+}
+#: Optional: one row per finished inference, shape (I,), in order of ending.
+SPAN_COLUMNS = {
+    "worker": np.int32,
+    "inference": np.int64,
+    "observation": np.int64,
+    "start_ns": np.int64,
+    "end_ns": np.int64,
+    "release_ns": np.int64,  # -1: dropped by the rule, or still held at the end
+    "used_step": np.int64,  # step that used its (first) action, -1: none
+}
+#: Kinds of things that never appear in a simulation but may in a live run.
+TOTALS = ("stale_episode", "pending")
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """One run of one rule, as columns.
+
+    Attributes
+    ----------
+    header : dict
+        Schema, clock, and the scenario's settings: JSON values.
+    steps : dict of str to array, each shape (T,)
+        See :data:`STEP_COLUMNS`.
+    updates : dict of str to array, each shape (U,)
+        See :data:`UPDATE_COLUMNS`.
+    busy_ns, learner_busy_ns : int64 arrays, shape (workers,), (learners,)
+        Time spent inferring or learning, up to the last step.
+    totals : dict of str to int
+        ``stale_episode``, and ``pending``: actions still waiting after the last step.
+    spans : dict of str to array, or None
+        See :data:`SPAN_COLUMNS`.
+    """
+
+    header: dict[str, Any]
+    steps: dict[str, NDArray[Any]]
+    updates: dict[str, NDArray[Any]]
+    busy_ns: NDArray[np.int64]
+    learner_busy_ns: NDArray[np.int64]
+    totals: dict[str, int] = field(default_factory=dict)
+    spans: dict[str, NDArray[Any]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.steps["time_ns"])
+
+    @property
+    def acted(self) -> NDArray[np.bool_]:
+        """Where the agent acted, bool, shape (T,); elsewhere the default policy did."""
+        return np.asarray(self.steps["worker"] >= 0)
+
+    @property
+    def delay_steps(self) -> NDArray[np.int64]:
+        """Step minus step of the observation, for agent steps only, int64, shape (agent steps,)."""
+        where = np.flatnonzero(self.acted)
+        return np.asarray(where - self.steps["observation"][where], dtype=np.int64)
+
+    @cached_property
+    def scenario(self) -> dict[str, Any]:
+        """The settings that made it, JSON values."""
+        return dict(self.header["scenario"])
+
+    def statistics(self, warmup_steps: int = 0) -> Statistics:
+        """Statistics of all steps from ``warmup_steps`` on; see :class:`Statistics`."""
+        return _statistics(self, warmup_steps)
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """All arrays by the name they have in the file."""
+        for name, column in self.steps.items():
+            yield f"steps/{name}", column
+        for name, column in self.updates.items():
+            yield f"updates/{name}", column
+        for name, column in (self.spans or {}).items():
+            yield f"spans/{name}", column
+        yield "busy_ns", self.busy_ns
+        yield "learner_busy_ns", self.learner_busy_ns
+
+    def to_bytes(self) -> bytes:
+        """The content of its ``.npz`` file: a compressed archive of arrays and a JSON header."""
+        header = json.dumps({**self.header, "totals": self.totals}, sort_keys=True, ensure_ascii=True)
+        stream = io.BytesIO()
+        columns: dict[str, Any] = dict(self.arrays())
+        np.savez_compressed(stream, header=np.frombuffer(header.encode(), dtype=np.uint8), **columns)
+        return stream.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the ``.npz`` file; it appears whole or not at all."""
+        return write_atomically(path, self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Schedule:
+        """Read a file written by :meth:`save`.
+
+        Raises
+        ------
+        FileProblem
+            If it is missing, truncated, or not a Schedule of a known schema.
+        """
+        name = str(path)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                if not hasattr(archive, "files"):
+                    raise FileProblem(f"{name!r} is a bare array, not a Schedule; give a file of rtsim simulate --out")
+                arrays = {key: archive[key] for key in archive.files}
+        except FileProblem:
+            raise
+        except FileNotFoundError as error:
+            raise FileProblem(f"cannot read Schedule {name!r}: no such file") from error
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "truncated or of another kind"
+            raise FileProblem(
+                f"cannot read Schedule {name!r}: {reason}; give a file of rtsim simulate --out"
+            ) from error
+        except Exception as error:  # zlib.error and the like share no base with the above
+            raise FileProblem(f"cannot read Schedule {name!r}: {error}") from error
+        return _from_arrays(arrays, name)
+
+    def diff(self, other: Schedule) -> str | None:
+        """The first difference between two Schedules in words, or None if every column is equal.
+
+        Steps are compared first, then updates, then spans where both have them, then totals.
+        Headers are not compared: two clocks may make the same Schedule.
+        """
+        for table, mine, theirs in (
+            ("step", self.steps, other.steps),
+            ("update", self.updates, other.updates),
+            ("span", self.spans or {}, other.spans or {}),
+        ):
+            if table == "span" and (self.spans is None or other.spans is None):
+                continue
+            found = _first_difference(table, mine, theirs)
+            if found:
+                return found
+        for name, a, b in (
+            ("busy_ns", self.busy_ns, other.busy_ns),
+            ("learner_busy_ns", self.learner_busy_ns, other.learner_busy_ns),
+        ):
+            if not np.array_equal(a, b):
+                return f"{name} differs: {a.tolist()} against {b.tolist()}"
+        if self.totals != other.totals:
+            return f"totals differ: {self.totals} against {other.totals}"
+        return None
+
+
+def _first_difference(table: str, mine: dict[str, NDArray[Any]], theirs: dict[str, NDArray[Any]]) -> str | None:
+    lengths = [len(next(iter(columns.values()))) if columns else 0 for columns in (mine, theirs)]
+    shared = min(lengths)
+    rows = {name: np.flatnonzero(mine[name][:shared] != theirs[name][:shared]) for name in mine}
+    first = min((int(where[0]) for where in rows.values() if len(where)), default=None)
+    if first is None:
+        return None if lengths[0] == lengths[1] else f"{lengths[0]} {table}s against {lengths[1]}"
+    words = [
+        f"{name} {mine[name][first]} against {theirs[name][first]}"
+        for name, where in rows.items()
+        if len(where) and where[0] == first
+    ]
+    if table == "step":
+        agents = [bool(columns["worker"][first] >= 0) for columns in (mine, theirs)]
+        if agents[0] != agents[1]:
+            actors = ["the agent" if a else "the default policy" for a in agents]
+            words.insert(0, f"{actors[0]} acted, against {actors[1]}")
+    return f"first differing {table} is {first}: " + "; ".join(words)
+
+
+def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
+    def fail(why: str) -> FileProblem:
+        return FileProblem(f"{name!r} is not a Schedule: {why}; give a file of rtsim simulate --out")
+
+    try:
+        header = json.loads(bytes(arrays["header"].astype(np.uint8)).decode())
+        totals = header.pop("totals")
+        schema = header["schema"]
+        if not isinstance(totals, dict) or not all(isinstance(v, int) for v in totals.values()):
+            raise TypeError
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise fail("it has no readable header") from error
+    if schema != SCHEMA:
+        raise fail(f"its schema is {schema!r}, this version reads {SCHEMA!r}")
+
+    def table(prefix: str, kinds: dict[str, Any], needed: bool = True) -> dict[str, NDArray[Any]] | None:
+        found = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        if not found and not needed:
+            return None
+        if set(found) != set(kinds):
+            raise fail(f"columns {sorted(set(found) ^ set(kinds))} of {prefix[:-1]} are missing or unknown")
+        for column, kind in kinds.items():
+            if found[column].dtype != kind or found[column].ndim != 1:
+                raise fail(f"column {prefix}{column} is {found[column].dtype}, not {np.dtype(kind)}")
+        if len({len(v) for v in found.values()}) != 1:
+            raise fail(f"columns of {prefix[:-1]} differ in length")
+        return {column: found[column] for column in kinds}
+
+    steps, updates = table("steps/", STEP_COLUMNS), table("updates/", UPDATE_COLUMNS)
+    assert steps is not None
+    assert updates is not None
+    for column in ("busy_ns", "learner_busy_ns"):
+        if column not in arrays or arrays[column].dtype != np.int64:
+            raise fail(f"{column} is missing")
+    if len(steps["time_ns"]) == 0:
+        raise fail("it has no steps")
+    return Schedule(
+        header,
+        steps,
+        updates,
+        arrays["busy_ns"],
+        arrays["learner_busy_ns"],
+        totals,
+        table("spans/", SPAN_COLUMNS, False),
+    )
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Summary of one Schedule after its warm-up. Fractions are of environment steps or actions.
+
+    Attributes
+    ----------
+    steps : int
+        Environment steps counted.
+    inaction_fraction : float
+        Share of steps on which the default policy acted.
+    interaction_time_s, interaction_time_var_s2 : float or None
+        Mean (s) and variance (s²) of the time between steps on which the agent acted; None
+        with fewer than two of them.
+    interaction_steps, interaction_steps_var : float or None
+        The same in environment steps.
+    delay_steps_mean, delay_steps_p50, delay_steps_p99 : float or None
+        Step an action applied to minus step of its observation.
+    overwritten_fraction : float
+        Share of released actions replaced before use.
+    released, used, overwritten, dropped : int
+        Counts of actions in the counted steps.
+    worker_utilisation, learner_utilisation : float
+        Share of time, over the whole run, spent inferring or learning, mean over processes.
+    transitions_per_step : float
+        Transitions learned from per environment step.
+    update_staleness_mean : float or None
+        Updates landed between reading the parameters and landing.
+    parameter_age_updates_mean : float or None
+        Updates landed between an inference's start and the step its action applied to.
+    largest_inference_s : float or None
+        Longest inference whose action was used (the whole run), s.
+    """
+
+    steps: int
+    inaction_fraction: float
+    interaction_time_s: float | None
+    interaction_time_var_s2: float | None
+    interaction_steps: float | None
+    interaction_steps_var: float | None
+    delay_steps_mean: float | None
+    delay_steps_p50: float | None
+    delay_steps_p99: float | None
+    overwritten_fraction: float
+    released: int
+    used: int
+    overwritten: int
+    dropped: int
+    worker_utilisation: float
+    learner_utilisation: float
+    transitions_per_step: float
+    update_staleness_mean: float | None
+    parameter_age_updates_mean: float | None
+
+
+def _statistics(schedule: Schedule, warmup_steps: int) -> Statistics:
+    count = len(schedule)
+    if not 0 <= warmup_steps < count:
+        raise InvalidValue(
+            f"warmup_steps {warmup_steps} must lie in 0..{count - 1}, below the {count} steps of the run"
+        )
+    window = slice(warmup_steps, None)
+    steps = {name: column[window] for name, column in schedule.steps.items()}
+    acted = np.flatnonzero(steps["worker"] >= 0)
+    delays = acted + warmup_steps - steps["observation"][acted]
+    gaps_ns, gaps = np.diff(steps["time_ns"][acted]), np.diff(acted)
+    released, used = int(steps["released"].sum()), len(acted)
+    times = schedule.steps["time_ns"]
+    horizon = int(times[-1]) or 1
+    begin = int(times[warmup_steps])
+    updates = schedule.updates
+    landed = updates["land_ns"] >= begin
+    age = None
+    if len(updates["land_ns"]) and used:
+        newest = np.searchsorted(updates["land_ns"], steps["time_ns"][acted], side="right")
+        current = np.concatenate([[0], updates["version"]])[newest]
+        age = float((current - steps["version"][acted]).mean())
+    stale = (updates["version"] - 1 - updates["read_version"])[landed]
+    return Statistics(
+        steps=count - warmup_steps,
+        inaction_fraction=1 - used / (count - warmup_steps),
+        interaction_time_s=float(gaps_ns.mean()) / 1e9 if len(gaps) else None,
+        interaction_time_var_s2=float((gaps_ns / 1e9).var()) if len(gaps) else None,
+        interaction_steps=float(gaps.mean()) if len(gaps) else None,
+        interaction_steps_var=float(gaps.var()) if len(gaps) else None,
+        delay_steps_mean=float(delays.mean()) if used else None,
+        delay_steps_p50=float(np.percentile(delays, 50, method="inverted_cdf")) if used else None,
+        delay_steps_p99=float(np.percentile(delays, 99, method="inverted_cdf")) if used else None,
+        overwritten_fraction=int(steps["overwritten"].sum()) / released if released else 0.0,
+        released=released,
+        used=used,
+        overwritten=int(steps["overwritten"].sum()),
+        dropped=int(steps["dropped"].sum()),
+        worker_utilisation=float(schedule.busy_ns.mean() / horizon),
+        learner_utilisation=float(schedule.learner_busy_ns.mean() / horizon) if len(schedule.learner_busy_ns) else 0.0,
+        transitions_per_step=float(updates["batch"][landed].sum()) / (count - warmup_steps),
+        update_staleness_mean=float(stale.mean()) if len(stale) else None,
+        parameter_age_updates_mean=age,
+    )

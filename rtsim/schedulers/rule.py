@@ -1,0 +1,265 @@
+"""What a scheduler rule is: two pure functions on small integer arrays.
+
+A rule answers two questions. *When may this idle worker start its next inference?* and
+*this inference took so long: when is its action released, and when is the worker free
+again?* It has no clock, no randomness and no I/O, so every clock (SimPy, compiled, wall)
+runs the same source::
+
+    next_start(now, worker, step, step_start, params, state) -> answer
+    on_end(now, worker, started, observation, step, step_start, params, state) -> (release, free)
+
+All arguments and answers are integers; times are int64 ns.
+
+``now``
+    Time of the question. ``on_end`` is asked at the very end of an inference, ``next_start``
+    whenever the worker is idle and whenever a time it answered before has come.
+``step``, ``step_start``
+    Index and start time of the newest environment step that has begun (its observation is
+    the newest there is).
+``started``, ``observation``
+    When this inference started and which observation it read.
+``params``, ``state``
+    What the rule's ``prepare`` returned: constants, and the rule's memory, which it alone
+    changes. The SimPy clock passes lists, the compiled clock int64 arrays.
+
+``next_start`` answers ``now`` (start at once), a later time (ask me again then), or
+``at_step(j)`` with j > step (ask me again when observation j is published, j being any
+later step). ``release`` is a time >= now, ``at_step(j)`` (held, released at the start of
+step j > step) or :data:`DROP`; ``free`` is a time >= now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtsim.errors import InvalidValue
+from rtsim.timing import units
+from rtsim.timing.grammar import Percentile, Quantity, Word
+from rtsim.timing.laws import Law
+
+#: Answer of ``on_end`` for an action that is thrown away.
+DROP = -(1 << 62)
+
+Ints = Sequence[int]
+State = MutableSequence[int]
+NextStart = Callable[[int, int, int, int, Ints, State], int]
+OnEnd = Callable[[int, int, int, int, int, int, Ints, State], tuple[int, int]]
+
+
+def at_step(step: int) -> int:
+    """The answer that means "at the start of environment step ``step``".
+
+    >>> at_step(0), at_step(41)
+    (-1, -42)
+    """
+    return -1 - step
+
+
+@dataclass(frozen=True)
+class Steps:
+    """An option value counted in environment steps, e.g. ``40steps``."""
+
+    count: int
+
+
+OptionValue = bool | int | float | str | Percentile | Steps
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a rule: its kind, default and meaning.
+
+    ``kind`` is ``flag``, ``count`` (int >= 1), ``number``, ``time`` (seconds or a quantile of
+    the inference time), ``deadline`` (steps, seconds or a quantile) or ``choice``.
+    """
+
+    kind: str
+    default: OptionValue | None
+    help: str
+    choices: tuple[str, ...] = ()
+
+    def read(self, name: str, value: object) -> OptionValue:
+        """Turn a value from Python or from the grammar into what the rule expects.
+
+        Raises
+        ------
+        InvalidValue
+        """
+        if isinstance(value, Word):
+            value = value.text
+        if self.kind == "flag":
+            if isinstance(value, bool):
+                return value
+            if isinstance(value, str) and value.lower() in ("true", "false"):
+                return value.lower() == "true"
+            raise InvalidValue(f"option {name}={_show(value)} must be true or false")
+        if self.kind == "choice":
+            if isinstance(value, str) and value in self.choices:
+                return value
+            raise InvalidValue(f"option {name}={_show(value)} must be one of {', '.join(self.choices)}")
+        if isinstance(value, str):
+            from rtsim.timing.grammar import parse
+
+            value = parse(value, "law")
+        if isinstance(value, Percentile) and self.kind in ("time", "deadline", "quantile"):
+            if not 0 < value.percent <= 100:
+                raise InvalidValue(f"option {name}=p{value.percent:g} must lie in p0..p100, above 0")
+            return value
+        if isinstance(value, bool) or value is None:
+            raise InvalidValue(f"option {name}={value} must be a {self.kind}")
+        if isinstance(value, Steps) or (isinstance(value, Quantity) and value.unit in ("step", "steps")):
+            count = value.count if isinstance(value, Steps) else value.value
+            if self.kind != "deadline" or count != int(count) or count < 1:
+                raise InvalidValue(
+                    f"option {name}={count:g}steps must be a whole number of steps >= 1, where steps fit"
+                )
+            return Steps(int(count))
+        number, unit = (value.value, value.unit) if isinstance(value, Quantity) else (value, "")
+        if not isinstance(number, int | float):
+            raise InvalidValue(f"option {name}={_show(value)} must be a {self.kind}")
+        if self.kind in ("time", "deadline"):
+            if unit == "" and number != 0:
+                raise InvalidValue(f'option {name}={number:g} needs a unit: "{number:g}ms" or a quantile "p99.9"')
+            return units.seconds(number, unit, f"option {name}")
+        if unit or self.kind == "quantile":
+            raise InvalidValue(f"option {name}={number:g}{unit} must be a {self.kind}")
+        if self.kind == "count" and (number != int(number) or not 1 <= number <= 10**6):
+            raise InvalidValue(f"option {name}={number:g} must be a whole number in 1..1000000")
+        if self.kind == "number" and not (0 <= number < 1e9):
+            raise InvalidValue(f"option {name}={number:g} must be finite and >= 0")
+        return int(number) if self.kind == "count" else float(number)
+
+    def spell(self, value: OptionValue) -> str:
+        """The canonical text of a value, which :meth:`read` turns back into it."""
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, Percentile):
+            return f"p{value.percent:g}"
+        if isinstance(value, Steps):
+            return f"{value.count}steps"
+        if isinstance(value, float):
+            return units.spell(value) if self.kind in ("time", "deadline") else f"{value:g}"
+        return str(value)
+
+
+def _show(value: object) -> str:
+    return f"{value.value:g}{value.unit}" if isinstance(value, Quantity) else str(value)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a rule may know when it is prepared: never states, rewards or the draws to come.
+
+    Attributes
+    ----------
+    workers : int
+    law : Law
+        Inference time, dispatch overhead not included.
+    step_ns : float
+        Nominal (mean) time between environment steps, ns.
+    stochastic_steps : bool
+    """
+
+    workers: int
+    law: Law
+    step_ns: float
+    stochastic_steps: bool = False
+
+    def ns(self, value: OptionValue, name: str) -> int:
+        """A ``time`` option in int ns: a duration, or a quantile of the inference time."""
+        if isinstance(value, Percentile):
+            found = self.law.quantile(value.percent / 100)
+            if found * 1e9 > units.MAX_DURATION_NS:
+                raise InvalidValue(
+                    f"option {name}=p{value.percent:g} of {self.law} is {found:g} s; give a quantile below 1e6 s"
+                )
+            return units.ns(found)
+        assert isinstance(value, float)
+        return units.ns(value)
+
+    def steps(self, value: OptionValue, name: str) -> int:
+        """A ``deadline`` option in steps: the fewest that always cover the time, at least 1."""
+        if isinstance(value, Steps):
+            return value.count
+        time = self.ns(value, name)
+        count = max(-int(-time // self.step_ns), 1)
+        # Rounding to whole ns can make k steps of a fixed rate up to 1 ns shorter than k periods.
+        if not self.stochastic_steps and int(count * self.step_ns) < time:
+            count += 1
+        return count
+
+
+@dataclass
+class Program:
+    """A rule made ready for one run: its functions, constants and memory.
+
+    Attributes
+    ----------
+    params, state : list of int
+    chunk : int
+        Actions per inference, for successive steps.
+    stages : int
+        Inferences one worker may have in flight, started one stage time apart.
+    skip : bool
+        With stages: the action is released after one stage time (its freshest input).
+    learns : str
+        ``""``, ``"after"`` or ``"before"``: the worker itself learns after, or before, each
+        inference.
+    """
+
+    next_start: NextStart
+    on_end: OnEnd
+    params: list[int] = field(default_factory=list)
+    state: list[int] = field(default_factory=list)
+    chunk: int = 1
+    stages: int = 1
+    skip: bool = False
+    learns: str = ""
+
+
+Options = Mapping[str, OptionValue | None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named scheduler rule.
+
+    Attributes
+    ----------
+    name, summary, source : str
+        Summary is one line; source is the paper and place, or ``"ours"``.
+    prepare : callable(options, setting) -> Program
+    options : mapping of str to Option
+    single_worker : bool
+        The rule is one process by definition; more workers are not used.
+    actions_per_inference : callable(options) -> int
+        Actions one inference yields for successive steps; 1 unless chunking.
+    time_factor : callable(options) -> float
+        How much longer than the inference law one inference of this rule is.
+    """
+
+    name: str
+    summary: str
+    source: str
+    prepare: Callable[[Options, Setting], Program]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    single_worker: bool = False
+    actions_per_inference: Callable[[Options], int] = lambda options: 1
+    inferences_in_flight: Callable[[Options], int] = lambda options: 1
+    time_factor: Callable[[Options], float] = lambda options: 1.0
+
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, OptionValue | None]:
+        """All options: the given ones read and checked, defaults for the rest."""
+        for name in given:
+            if name not in self.options:
+                from rtsim.errors import UnknownName
+
+                if not self.options:
+                    raise InvalidValue(f"rule {self.name!r} takes no options; remove {name!r}")
+                raise UnknownName(f"option of rule {self.name!r}", name, self.options)
+        return {
+            name: option.read(name, given[name]) if name in given else option.default
+            for name, option in self.options.items()
+        }

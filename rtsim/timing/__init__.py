@@ -1,0 +1,43 @@
+"""Laws, profiles and random streams: how long things take."""
+
+from rtsim.timing.laws import (
+    Annealed,
+    Constant,
+    Contention,
+    Empirical,
+    Exponential,
+    Gamma,
+    Law,
+    Lognormal,
+    Mixture,
+    Pareto,
+    Scaled,
+    Uniform,
+)
+from rtsim.timing.parse import law, step_period
+from rtsim.timing.profiles import ModelTimes, Profile, Samples, shipped
+from rtsim.timing.streams import BlockStream, Spells, StepClock
+
+__all__ = [
+    "Annealed",
+    "BlockStream",
+    "Constant",
+    "Contention",
+    "Empirical",
+    "Exponential",
+    "Gamma",
+    "Law",
+    "Lognormal",
+    "Mixture",
+    "ModelTimes",
+    "Pareto",
+    "Profile",
+    "Samples",
+    "Scaled",
+    "Spells",
+    "StepClock",
+    "Uniform",
+    "law",
+    "shipped",
+    "step_period",
+]

@@ -1,0 +1,274 @@
+"""Profiles: inference and learning times measured on real hardware, as versioned JSON.
+
+A profile holds the raw samples, not only their mean, together with the machine they came
+from, so that anyone can redo the statistics. It is data, never code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtsim.errors import FileProblem, InvalidValue, UnknownName, write_atomically
+
+SCHEMA = "rtsim.profile/1"
+MAX_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Raw durations of one repeated operation.
+
+    Attributes
+    ----------
+    samples_ns : tuple of int, shape (n,), nanoseconds, > 0
+        Durations after warm-up, in the order measured.
+    warmup_ns : tuple of int, shape (w,), nanoseconds
+        The first runs, reported but not part of any statistic.
+    note : str
+        E.g. why measuring stopped.
+    """
+
+    samples_ns: tuple[int, ...]
+    warmup_ns: tuple[int, ...] = ()
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The samples with their summary (quantiles in ns) as JSON values."""
+        values = np.array(self.samples_ns, dtype=np.float64)
+        points = {"p1": 1, "p10": 10, "p50": 50, "p90": 90, "p99": 99, "p99.9": 99.9}
+        quantiles = {k: int(np.percentile(values, q, method="inverted_cdf")) for k, q in points.items()}
+        summary = {
+            "n": len(self.samples_ns),
+            "mean_ns": round(float(values.mean()), 1),
+            "std_ns": round(float(values.std(ddof=1)), 1) if len(values) > 1 else None,
+            "min_ns": int(values.min()),
+            "max_ns": int(values.max()),
+            "quantiles_ns": quantiles,
+        }
+        return {
+            "summary": summary,
+            "note": self.note,
+            "warmup_ns": list(self.warmup_ns),
+            "samples_ns": list(self.samples_ns),
+        }
+
+
+@dataclass(frozen=True)
+class ModelTimes:
+    """Times of one network on one machine in one configuration.
+
+    Attributes
+    ----------
+    label : str
+        Short name by parameter count, e.g. ``"100M"``.
+    parameters : int
+        Number of trainable parameters.
+    settings : mapping
+        Family, k, depth, device, threads, precision and the like: JSON values.
+    inference : Samples or None
+        One action inference at batch 1.
+    learning : mapping of int to Samples
+        One gradient update, by batch size.
+    """
+
+    label: str
+    parameters: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inference: Samples | None = None
+    learning: Mapping[int, Samples] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Measured times of several models on one machine.
+
+    >>> paper = Profile.load("paper")
+    >>> sorted(paper.models)[:2]
+    ['resnet15-k0.0625', 'resnet15-k1']
+    >>> paper.find("1B").parameters
+    1000000000
+    """
+
+    name: str
+    description: str
+    machine: Mapping[str, Any]
+    models: Mapping[str, ModelTimes]
+    created: str = ""
+
+    def find(self, model: str) -> ModelTimes:
+        """The model with this key, or the only one with this label.
+
+        Raises
+        ------
+        UnknownName
+            If none or several match.
+        """
+        if model in self.models:
+            return self.models[model]
+        labelled = [m for m in self.models.values() if m.label == model]
+        if len(labelled) == 1:
+            return labelled[0]
+        names = list(self.models) + [m.label for m in self.models.values()]
+        kind = f"profile {self.name!r}: {'ambiguous ' if labelled else ''}model"
+        raise UnknownName(kind, model, {n for n in names if n != model or not labelled})
+
+    def samples(self, model: str, batch: int | None = None) -> Samples:
+        """Inference samples of a model, or its learning samples at a batch size."""
+        found = self.find(model)
+        if batch is None:
+            if found.inference is None:
+                raise InvalidValue(f"profile {self.name!r} has no inference times for {model!r}; calibrate them")
+            return found.inference
+        if batch not in found.learning:
+            known = ", ".join(map(str, sorted(found.learning))) or "none"
+            raise InvalidValue(
+                f"profile {self.name!r} has no learning times for {model!r} at batch {batch} (has: {known}); "
+                f"run rtsim calibrate --batch {batch}"
+            )
+        return found.learning[batch]
+
+    def to_json(self) -> dict[str, Any]:
+        """The profile as JSON values, schema ``rtsim.profile/1``."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "description": self.description,
+            "created": self.created,
+            "machine": dict(self.machine),
+            "models": {
+                key: {
+                    "label": m.label,
+                    "parameters": m.parameters,
+                    "settings": dict(m.settings),
+                    "inference": m.inference.to_json() if m.inference else None,
+                    "learning": {str(b): s.to_json() for b, s in m.learning.items()},
+                }
+                for key, m in self.models.items()
+            },
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the profile as JSON; the file appears whole or not at all."""
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False)
+        # Keep the long lists of samples on one line each: readable, and small in diffs.
+        compact = _join_number_lists(text)
+        return write_atomically(path, (compact + "\n").encode())
+
+    @classmethod
+    def load(cls, name: str | Path) -> Profile:
+        """Load a shipped profile by name, or any profile file by path (``*.json``).
+
+        Raises
+        ------
+        FileProblem
+            If the file is missing, truncated, or not a profile of a known schema.
+        UnknownName
+            If no shipped profile has that name.
+        """
+        text_name = str(name)
+        if text_name.endswith(".json") or "/" in text_name or "\\" in text_name:
+            path = Path(text_name)
+            try:
+                if path.stat().st_size > MAX_BYTES:
+                    raise FileProblem(f"profile {text_name!r} is larger than {MAX_BYTES} bytes; is it a profile?")
+                text = path.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise FileProblem(f"profile {text_name!r} is not UTF-8 text; give a file of rtsim calibrate") from error
+            except FileProblem:
+                raise
+            except OSError as error:
+                raise FileProblem(f"cannot read profile {text_name!r}: {error.strerror or error}") from error
+        else:
+            if text_name not in shipped():
+                raise UnknownName("profile", text_name, shipped())
+            text = (resources.files("rtsim.timing") / "data" / f"{text_name}.json").read_text(encoding="utf-8")
+        try:
+            data = json.loads(text, parse_constant=_refuse_constant)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise FileProblem(f"profile {text_name!r} is not whole JSON ({error}); write it anew") from error
+        return _parse(data, text_name)
+
+
+def shipped() -> list[str]:
+    """Names of the profiles that come with rtsim."""
+    folder = resources.files("rtsim.timing") / "data"
+    return sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.endswith(".json"))
+
+
+def _refuse_constant(text: str) -> float:
+    raise json.JSONDecodeError(f"{text} is not a number", text, 0)
+
+
+def _join_number_lists(text: str) -> str:
+    import re
+
+    return re.sub(r"\[[\s\d,]+\]", lambda m: "[" + ", ".join(m[0][1:-1].split()).replace(",,", ",") + "]", text)
+
+
+def _parse(data: object, source: str) -> Profile:
+    """Turn JSON values into a Profile, naming the first field that is wrong."""
+
+    def need(value: object, kind: type | tuple[type, ...], where: str) -> Any:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise FileProblem(
+                f"profile {source!r}: {where} is {_brief(value)}; not a profile written by rtsim calibrate"
+            )
+        return value
+
+    def ns_list(value: object, where: str) -> tuple[int, ...]:
+        items = need(value, list, where)
+        for item in items:
+            if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item <= 10**15:
+                raise FileProblem(f"profile {source!r}: {where} holds {_brief(item)}; samples are whole ns in 0..1e15")
+        return tuple(items)
+
+    def samples(value: object, where: str) -> Samples:
+        entry = need(value, dict, where)
+        measured = ns_list(entry.get("samples_ns"), f"{where}.samples_ns")
+        if not measured:
+            raise FileProblem(f"profile {source!r}: {where}.samples_ns is empty; measure it again")
+        note = need(entry.get("note", ""), str, f"{where}.note")
+        return Samples(measured, ns_list(entry.get("warmup_ns", []), f"{where}.warmup_ns"), note)
+
+    root = need(data, dict, "the file")
+    if root.get("schema") != SCHEMA:
+        raise FileProblem(f"profile {source!r} has schema {_brief(root.get('schema'))}; this version reads {SCHEMA!r}")
+    models: dict[str, ModelTimes] = {}
+    for key, value in need(root.get("models"), dict, "models").items():
+        entry = need(value, dict, f"models.{key}")
+        learning: dict[int, Samples] = {}
+        for batch, item in need(entry.get("learning", {}), dict, f"models.{key}.learning").items():
+            if not batch.isdigit() or int(batch) < 1:
+                raise FileProblem(f"profile {source!r}: models.{key}.learning has batch {batch!r}; batches are >= 1")
+            learning[int(batch)] = samples(item, f"models.{key}.learning.{batch}")
+        inference = entry.get("inference")
+        parameters = need(entry.get("parameters"), int, f"models.{key}.parameters")
+        models[key] = ModelTimes(
+            label=need(entry.get("label", key), str, f"models.{key}.label"),
+            parameters=parameters,
+            settings=need(entry.get("settings", {}), dict, f"models.{key}.settings"),
+            inference=None if inference is None else samples(inference, f"models.{key}.inference"),
+            learning=learning,
+        )
+    return Profile(
+        name=need(root.get("name"), str, "name"),
+        description=need(root.get("description", ""), str, "description"),
+        machine=need(root.get("machine", {}), dict, "machine"),
+        models=models,
+        created=need(root.get("created", ""), str, "created"),
+    )
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

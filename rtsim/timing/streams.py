@@ -1,0 +1,142 @@
+"""Named random streams: one seed, one stream per worker and purpose.
+
+The j-th draw of a named stream depends on the seed, the name and j alone: not on the rule,
+the number of workers, or the clock that asks. That is what makes algorithms comparable on
+common random numbers and clocks comparable bit for bit. Draws are made in blocks of a fixed
+size and rounded to int64 nanoseconds.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsim.timing import units
+from rtsim.timing.laws import Contention, Law
+
+BLOCK = 1024
+PURPOSES = {"inference": 0, "learning": 1, "dispatch": 2, "step": 3, "spells": 4}
+
+
+def generator(seed: int, purpose: str, index: int) -> np.random.Generator:
+    """The random generator named (purpose, index) under a seed >= 0."""
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(PURPOSES[purpose], index))
+    return np.random.Generator(np.random.PCG64(sequence))
+
+
+class BlockStream:
+    """Durations of one named stream, block by block.
+
+    Parameters
+    ----------
+    law : Law
+    seed, purpose, index
+        The name of the stream; see :data:`PURPOSES`.
+    """
+
+    def __init__(self, law: Law, seed: int, purpose: str, index: int) -> None:
+        self._law = law
+        self._generator = generator(seed, purpose, index)
+        self._drawn = 0
+
+    def block(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """The next durations (int64 ns, shape (BLOCK,)) and mixture components (int8)."""
+        uniforms = self._generator.random(BLOCK)
+        first = self._drawn
+        self._drawn += BLOCK
+        return units.to_ns(self._law.draw(uniforms, first)), self._law.component(uniforms, first)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Endless (duration_ns, component) pairs of plain ints."""
+        while True:
+            durations, components = self.block()
+            yield from zip(durations.tolist(), components.tolist(), strict=True)
+
+
+class Spells:
+    """When the machine is slow: alternating calm and slow spells, the first one calm.
+
+    Parameters
+    ----------
+    law : Contention
+    seed : int
+    purpose_index : int
+        Which law of the scenario it belongs to, so that inference and learning have their own.
+    """
+
+    def __init__(self, law: Contention, seed: int, purpose_index: int) -> None:
+        self._generator = generator(seed, "spells", purpose_index)
+        self._means = np.tile([law.calm, law.slow], BLOCK // 2)
+        self._permille = law.permille
+        #: Switch times in ns, ascending; an even number of switches before t means calm.
+        self.switches: list[int] = []
+
+    def extend_to(self, now: int) -> None:
+        """Make the switch times reach beyond ``now`` ns."""
+        while not self.switches or self.switches[-1] <= now:
+            lengths = np.maximum(units.to_ns(self._means * self._generator.standard_exponential(BLOCK)), 1)
+            start = self.switches[-1] if self.switches else 0
+            self.switches.extend((start + np.cumsum(lengths)).tolist())
+
+    def stretch(self, duration: int, now: int) -> int:
+        """A duration in ns that starts at ``now`` ns, lengthened if that is in a slow spell."""
+        self.extend_to(now)
+        if bisect_right(self.switches, now) % 2 == 0:
+            return duration
+        whole, rest = divmod(duration, 1000)
+        return whole * self._permille + rest * self._permille // 1000
+
+
+class StepClock:
+    """When environment steps start: a fixed rate, or the running sum of sampled step times.
+
+    Parameters
+    ----------
+    step_time : Fraction (period in ns) or Law
+        With a period, step i starts at round(i · period) (half to even): no drift. With a
+        law, at the sum of the first i sampled step times, each at least 1 ns.
+    seed : int
+    """
+
+    def __init__(self, step_time: Fraction | Law, seed: int) -> None:
+        self._period = step_time if isinstance(step_time, Fraction) else None
+        self._stream = None if isinstance(step_time, Fraction) else BlockStream(step_time, seed, "step", 0)
+        self._next = 0
+        self._end = 0
+
+    def block(self) -> NDArray[np.int64]:
+        """Start times of the next BLOCK steps, int64 ns, ascending; the first ever is 0."""
+        first = self._next
+        self._next += BLOCK
+        if self._stream is None:
+            assert self._period is not None
+            return fixed_rate_starts(self._period, first, BLOCK)
+        lengths = np.maximum(self._stream.block()[0], 1)
+        ends = self._end + np.cumsum(lengths)
+        starts = ends - lengths
+        self._end = int(ends[-1])
+        return starts
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield from self.block().tolist()
+
+
+def fixed_rate_starts(period: Fraction, first: int, count: int) -> NDArray[np.int64]:
+    """round(i · period) for i = first .. first + count − 1, half to even, int64 ns.
+
+    >>> fixed_rate_starts(Fraction(5, 2), 0, 4).tolist()
+    [0, 2, 5, 8]
+    """
+    whole, rest = divmod(period.numerator, period.denominator)
+    steps = np.arange(first, first + count, dtype=np.int64)
+    # rest < denominator <= 1e9 and steps < 2**33, so nothing overflows int64.
+    base, remainder = np.divmod(rest * steps, period.denominator)
+    base += whole * steps
+    twice = 2 * remainder
+    up = (twice > period.denominator) | ((twice == period.denominator) & (base % 2 == 1))
+    return np.asarray(base + up, dtype=np.int64)
