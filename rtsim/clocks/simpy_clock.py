@@ -19,6 +19,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Generator, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ class SimpyClock:
     def __init__(self, scenario: Scenario, spans: bool = False) -> None:
         self.scenario = scenario
         self.keep_spans = spans
-        self.env = simpy.Environment()
+        # SimPy types its clock int | float; here every time is a plain int.
+        self.env: Any = simpy.Environment()
         self.program = scenario.program()
         self.step, self.step_start, self.version = -1, 0, 0
         self.mailbox: deque[Action] = deque()
@@ -118,7 +120,7 @@ class SimpyClock:
     def at(self, time: int, kind: int, actor: int = 0) -> simpy.Event:
         """An event at ``time`` ns; at the same instant lower kinds, then lower actors, come first."""
         event = self.event()
-        self.env.schedule(event, kind << 20 | actor, time - self.env.now)  # type: ignore[arg-type]
+        self.env.schedule(event, kind << 20 | actor, time - self.env.now)
         return event
 
     def observation(self, step: int, kind: int, actor: int) -> simpy.Event:
@@ -148,7 +150,7 @@ class SimpyClock:
             for worker, row, position in self.held.pop(step, ()):
                 self.release_at(start, worker, row, position)
             for priority, event in self.waiting.pop(step, ()):
-                env.schedule(event, priority)  # type: ignore[arg-type]
+                env.schedule(event, priority)
             yield self.at(start, READ)
             self.read()
 
@@ -191,7 +193,7 @@ class SimpyClock:
                 done_with = self.step
                 free = self.finish(inference)
             elif program.stages > 1:
-                self.at(started + latency, END, w).callbacks.append(lambda _, i=inference: self.finish(i))  # type: ignore[union-attr,misc]
+                self.at(started + latency, END, w).callbacks.append(partial(self._leave_pipeline, inference))
                 self.busy[w] += stage
                 free = started + stage
             else:
@@ -202,6 +204,9 @@ class SimpyClock:
                 yield from self.learn_inline()
                 free = max(free, env.now)
             yield self.when(free, START, w)
+
+    def _leave_pipeline(self, inference: tuple[int, ...], _: simpy.Event) -> None:
+        self.finish(inference)
 
     def finish(self, inference: tuple[int, ...]) -> int:
         """An inference has ended: ask the rule when its action is released; returns when the worker is free."""
@@ -227,7 +232,7 @@ class SimpyClock:
     def release_at(self, time: int, w: int, row: int, position: int) -> None:
         """Release an action at ``time``; the first of a chunk has the others follow, one a step."""
         event = self.at(time, RELEASE, w)
-        event.callbacks.append(lambda _: self.deposit(w, row, position))  # type: ignore[union-attr]
+        event.callbacks.append(lambda _: self.deposit(w, row, position))
 
     def hold(self, step: int, w: int, row: int, position: int) -> None:
         """Keep an action until the start of a later step."""
@@ -305,7 +310,7 @@ class SimpyClock:
             if not merged:
                 start, end, data_step, read_version = self.computed[j]
                 self.record_update(j, start, end, data_step, read_version, self.scenario.batch)
-            self.env.schedule(self.turn[j], LEARN << 20 | j)  # type: ignore[arg-type]
+            self.env.schedule(self.turn[j], LEARN << 20 | j)
             self.turn[j] = self.event()
 
     def record_update(self, k: int, start: int, end: int, data_step: int, read_version: int, batch: int) -> None:

@@ -112,8 +112,8 @@ def _prepare_earliest_deadline(options: Options, setting: Setting) -> Program:
     highest = deadline * nominal
     if lowest > highest:
         raise InvalidValue(
-            f"deadline of {deadline} steps is {units.show(highest / 1e9)}, less than the {units.show(lowest / 1e9)} below "
-            f"which slots are given up, so no inference would ever start; give a later deadline"
+            f"deadline of {deadline} steps is {units.show(highest / 1e9)}, less than the {units.show(lowest / 1e9)} "
+            "below which slots are given up, so no inference would ever start; give a later deadline"
         )
     # A hundred late actions in a row move the threshold from the lowest to the highest.
     gain = max((highest - lowest) // 100, 1) if adaptive else 0

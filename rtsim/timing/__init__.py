@@ -1,19 +1,7 @@
 """Laws, profiles and random streams: how long things take."""
 
-from rtsim.timing.laws import (
-    Annealed,
-    Constant,
-    Contention,
-    Empirical,
-    Exponential,
-    Gamma,
-    Law,
-    Lognormal,
-    Mixture,
-    Pareto,
-    Scaled,
-    Uniform,
-)
+from rtsim.timing.composite import Annealed, Contention, Empirical, Mixture, Scaled
+from rtsim.timing.laws import Constant, Exponential, Gamma, Law, Lognormal, Pareto, Uniform
 from rtsim.timing.parse import law, step_period
 from rtsim.timing.profiles import ModelTimes, Profile, Samples, shipped
 from rtsim.timing.streams import BlockStream, Spells, StepClock

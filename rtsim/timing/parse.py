@@ -7,21 +7,9 @@ from fractions import Fraction
 
 from rtsim.errors import InvalidValue, UnknownName
 from rtsim.timing import grammar, units
+from rtsim.timing.composite import Annealed, Contention, Empirical, Mixture, Scaled
 from rtsim.timing.grammar import Call, Node, ProfileRef, Quantity, Weighted, Word
-from rtsim.timing.laws import (
-    Annealed,
-    Constant,
-    Contention,
-    Empirical,
-    Exponential,
-    Gamma,
-    Law,
-    Lognormal,
-    Mixture,
-    Pareto,
-    Scaled,
-    Uniform,
-)
+from rtsim.timing.laws import Constant, Exponential, Gamma, Law, Lognormal, Pareto, Uniform
 from rtsim.timing.profiles import Profile
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.timing import units
-from rtsim.timing.laws import Contention, Law
+from rtsim.timing.composite import Contention
+from rtsim.timing.laws import Law
 
 BLOCK = 1024
 PURPOSES = {"inference": 0, "learning": 1, "dispatch": 2, "step": 3, "spells": 4}
