@@ -1,0 +1,70 @@
+"""rtsim: a discrete-event simulator for realtime regret analysis.
+
+>>> import rtsim
+>>> schedule = rtsim.simulate(rtsim.Scenario("max_time", "84ms", workers=6, steps=300))
+>>> schedule.statistics(warmup_steps=30).inaction_fraction
+0.0
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rtsim.clocks import simulate
+    from rtsim.errors import RtsimError
+    from rtsim.experiments import Comparison, Design, compare
+    from rtsim.scenario import Mailbox, Scenario
+    from rtsim.schedule import Schedule, Statistics
+    from rtsim.schedulers import Rule, RuleSpec, register
+    from rtsim.timing import Law, Profile, law
+
+__version__ = "0.1.0"
+
+#: Public names and where they live. Loaded on first use: ``rtsim --help`` must not wait for numpy.
+_HOMES = {
+    "Comparison": "rtsim.experiments",
+    "Design": "rtsim.experiments",
+    "Law": "rtsim.timing",
+    "Mailbox": "rtsim.scenario",
+    "Profile": "rtsim.timing",
+    "RtsimError": "rtsim.errors",
+    "Rule": "rtsim.schedulers",
+    "RuleSpec": "rtsim.schedulers",
+    "Scenario": "rtsim.scenario",
+    "Schedule": "rtsim.schedule",
+    "Statistics": "rtsim.schedule",
+    "compare": "rtsim.experiments",
+    "law": "rtsim.timing",
+    "register": "rtsim.schedulers",
+    "simulate": "rtsim.clocks",
+}
+
+__all__ = [
+    "Comparison",
+    "Design",
+    "Law",
+    "Mailbox",
+    "Profile",
+    "RtsimError",
+    "Rule",
+    "RuleSpec",
+    "Scenario",
+    "Schedule",
+    "Statistics",
+    "compare",
+    "law",
+    "register",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'rtsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

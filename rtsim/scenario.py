@@ -12,7 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 from rtsim.errors import InvalidValue
-from rtsim.schedulers import Program, RuleSpec, Setting, find_learner
+from rtsim.schedulers import LearnerRule, Program, RuleSpec, Setting, find_learner
+from rtsim.theory import capacity_limit
 from rtsim.timing import Constant, Law, law, step_period, units
 
 MAX_STEPS = 10**9
@@ -73,9 +74,10 @@ class Scenario:
     learning_time : Law, optional
         Time of one gradient update; without it nobody learns.
     learner_rule : str
-        ``auto`` is ``sequential`` for the rule sequential and ``round_robin`` for all others.
+        ``auto`` is ``round_robin``. The rule ``sequential`` always learns in its own process,
+        whatever is given here.
     learners : int
-        Learning processes.
+        Learning processes; the rule ``sequential`` has none but its own.
     learning_starts : int
         First step at which an update may start (replay warm-up).
     batch : int
@@ -133,17 +135,11 @@ class Scenario:
         ):
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise InvalidValue(f"{name} {value} must be a whole number in {low}..{high}")
-        chosen = learner_rule
-        if chosen == "auto":
-            chosen = "sequential" if spec.name == "sequential" else "round_robin"
-        inline = find_learner(chosen).inline
-        if inline != (spec.name == "sequential"):
+        if learner_rule != "auto" and find_learner(learner_rule).inline and spec.name != "sequential":
             raise InvalidValue(
-                f"learner rule {chosen!r} does not go with the rule {spec.name!r}: sequential learning happens inside "
-                "the one process of the rule sequential; give --learner-rule auto"
+                f"learner rule {learner_rule!r} does not go with the rule {spec.name!r}: sequential learning happens "
+                "inside the one process of the rule sequential; give --learner-rule auto"
             )
-        if inline and learners != 1:
-            learners = 1
         fields: dict[str, Any] = {
             "rule": spec,
             "inference_time": law(inference_time),
@@ -154,7 +150,7 @@ class Scenario:
             "mailbox": Mailbox.of(mailbox),
             "dispatch_time": None if dispatch_time is None else law(dispatch_time),
             "learning_time": None if learning_time is None else law(learning_time, batch=batch),
-            "learner_rule": chosen,
+            "learner_rule": learner_rule,
             "learners": learners,
             "learning_starts": learning_starts,
             "batch": batch,
@@ -185,25 +181,36 @@ class Scenario:
 
     @property
     def capacity_limit(self) -> float:
-        """Least inaction fraction any rule can reach with these workers: max(0, 1 − N k τ_M/τ̄_θ).
-
-        One action per inference (k for chunks of k), none aborted; a pipeline of L layers
-        counts as L workers.
-        """
-        if self.inference_mean == 0:
-            return 0.0
+        """Least inaction fraction any rule can reach with these workers; see :func:`rtsim.theory.capacity_limit`."""
         actions = self.workers * self.rule.inferences_in_flight * self.rule.actions_per_inference
-        return max(0.0, 1.0 - actions * self.step_mean / self.inference_mean)
+        return capacity_limit(actions, self.step_mean, self.inference_mean)
 
-    def program(self) -> Program:
-        """The rule made ready for this scenario."""
-        setting = Setting(
+    @property
+    def learner(self) -> LearnerRule:
+        """The learner rule in force."""
+        if self.rule.name == "sequential":
+            return find_learner("sequential")
+        return find_learner("round_robin" if self.learner_rule == "auto" else self.learner_rule)
+
+    @property
+    def learner_count(self) -> int:
+        """Learning processes in force: 0 without a learning time."""
+        if self.learning_time is None:
+            return 0
+        return 1 if self.learner.inline else self.learners
+
+    def setting(self) -> Setting:
+        """What the rule may know about this scenario."""
+        return Setting(
             workers=self.workers,
             law=self.duration_law,
             step_ns=self.step_mean * units.NS,
             stochastic_steps=not isinstance(self.step_time, Fraction),
         )
-        return self.rule.program(setting)
+
+    def program(self) -> Program:
+        """The rule made ready for this scenario."""
+        return self.rule.program(self.setting())
 
     def to_json(self) -> dict[str, Any]:
         """The resolved settings as JSON values; :meth:`from_json` reads them back."""

@@ -59,8 +59,6 @@ SPAN_COLUMNS = {
     "release_ns": np.int64,  # -1: dropped by the rule, or still held at the end
     "used_step": np.int64,  # step that used its (first) action, -1: none
 }
-#: Kinds of things that never appear in a simulation but may in a live run.
-TOTALS = ("stale_episode", "pending")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +76,8 @@ class Schedule:
     busy_ns, learner_busy_ns : int64 arrays, shape (workers,), (learners,)
         Time spent inferring or learning, up to the last step.
     totals : dict of str to int
-        ``stale_episode``, and ``pending``: actions still waiting after the last step.
+        ``stale_episode`` (live runs only), ``pending``: actions still waiting after the last
+        step, ``longest_inference_ns``: the longest inference that ended, used or not.
     spans : dict of str to array, or None
         See :data:`SPAN_COLUMNS`.
     """
@@ -109,6 +108,12 @@ class Schedule:
     def scenario(self) -> dict[str, Any]:
         """The settings that made it, JSON values."""
         return dict(self.header["scenario"])
+
+    def delay_counts(self, warmup_steps: int = 0) -> NDArray[np.int64]:
+        """How many agent steps from ``warmup_steps`` on had a delay of 0, 1, 2, … steps; int64."""
+        acted = np.flatnonzero(self.acted)
+        acted = acted[acted >= warmup_steps]
+        return np.bincount(acted - self.steps["observation"][acted]).astype(np.int64)
 
     def statistics(self, warmup_steps: int = 0) -> Statistics:
         """Statistics of all steps from ``warmup_steps`` on; see :class:`Statistics`."""
@@ -288,8 +293,6 @@ class Statistics:
         Updates landed between reading the parameters and landing.
     parameter_age_updates_mean : float or None
         Updates landed between an inference's start and the step its action applied to.
-    largest_inference_s : float or None
-        Longest inference whose action was used (the whole run), s.
     """
 
     steps: int

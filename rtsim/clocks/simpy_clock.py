@@ -28,7 +28,7 @@ import simpy
 from rtsim.errors import RuleFault
 from rtsim.scenario import Scenario
 from rtsim.schedule import SCHEMA, SPAN_COLUMNS, STEP_COLUMNS, UPDATE_COLUMNS, Schedule
-from rtsim.schedulers import DROP, find_learner
+from rtsim.schedulers import DROP
 from rtsim.timing import BlockStream, Law, Spells, StepClock
 
 PUBLISH, END, LAND, RELEASE, START, LEARN, READ = range(1, 8)
@@ -99,8 +99,8 @@ class SimpyClock:
             else []
         )
         self.learning = s.learning_time is not None
-        self.learner = find_learner(s.learner_rule)
-        count = s.learners if self.learning else 0
+        self.learner = s.learner
+        count = s.learner_count
         learning = spells(s.learning_time, 2)
         self.learning_times = [
             _Durations(s.learning_time, s.seed, "learning", k, learning) for k in range(count) if s.learning_time
@@ -369,7 +369,11 @@ class SimpyClock:
             updates={name: np.array(self.updates[name], dtype=kind) for name, kind in UPDATE_COLUMNS.items()},
             busy_ns=np.array(self.busy, dtype=np.int64),
             learner_busy_ns=np.array(self.learner_busy, dtype=np.int64),
-            totals={"stale_episode": 0, "pending": len(self.mailbox)},
+            totals={
+                "stale_episode": 0,
+                "pending": len(self.mailbox),
+                "longest_inference_ns": int((inference["end"] - inference["start"]).max(initial=0)),
+            },
             spans=spans if self.keep_spans else None,
         )
 

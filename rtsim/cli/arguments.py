@@ -1,0 +1,155 @@
+"""The arguments of every command, as dataclasses: one field, one flag, one TOML key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+Text = Annotated[str, tyro.conf.arg(metavar="TEXT")]
+File = Annotated[str, tyro.conf.arg(metavar="FILE")]
+Number = Annotated[int, tyro.conf.arg(metavar="N")]
+Optional = Annotated[int | None, tyro.conf.arg(metavar="N")]
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+Texts = Annotated[tuple[str, ...], tyro.conf.arg(metavar="A B ...")]
+
+DEFAULT_LAW = "profile:epyc#resnet15-k29"
+
+
+@dataclass
+class ScenarioArguments:
+    """What every simulating command takes."""
+
+    inference_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = DEFAULT_LAW
+    """Time of one inference: "84ms", "lognorm(mean=84ms, cv=0.02)", "profile:NAME#MODEL", ... (see README)."""
+    learning_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = ""
+    """Time of one gradient update; nobody learns if not given."""
+    dispatch_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = ""
+    """Overhead of handing one inference to a worker and its action back."""
+    fps: Annotated[str, tyro.conf.arg(metavar="X")] = ""
+    """Environment steps per second (default: 59.7275, the Game Boy)."""
+    step_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = ""
+    """Time between environment steps instead of --fps; may be stochastic."""
+    learners: Number = 1
+    """Learning processes."""
+    learner_rule: Text = "auto"
+    """round_robin, lock_free, parallel, or auto (round_robin; the rule sequential learns in its own process)."""
+    learning_starts: Number = 0
+    """First step at which an update may start."""
+    batch: Number = 16
+    """Transitions per update."""
+    steps: Number = 10_000
+    """Environment steps to simulate, per run."""
+    warmup_steps: Optional = None
+    """Steps left out of the statistics (default: four of the longest inferences)."""
+    seed: Number = 0
+    """First random seed."""
+    mailbox: Text = "latest"
+    """latest (a newer action replaces the waiting one) or fifo(n)."""
+    json: Flag = False
+    """Print JSON instead of tables."""
+    config: File = ""
+    """Read settings from this TOML file; flags given here override it."""
+
+
+@dataclass
+class Compare(ScenarioArguments):
+    """Compare staggering rules: how often is the environment left to its default policy, and how many
+    inference processes does each rule need?"""
+
+    alg: Texts = ("max_time", "exp_time")
+    """Rules, with options: max_time "time_triggered(deadline=p99.99, late=release)"; see rtsim rules."""
+    workers: Texts = ("auto",)
+    """Numbers of inference workers, or auto."""
+    seeds: Number = 3
+    """How many seeds."""
+    target: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
+    """Inaction fraction that the required workers must reach."""
+    max_workers: Optional = None
+    """Where the search for the required workers gives up (default: four times the capacity limit's number)."""
+    no_search: Flag = False
+    """Do not search for the required workers."""
+    csv: File = ""
+    """Write the rows as CSV."""
+    plot: File = ""
+    """Draw inaction against workers (.png, .svg or .pdf); the data is saved beside it."""
+    trace: File = ""
+    """Write a Chrome trace of the first steps of every rule, to open in Perfetto."""
+
+
+@dataclass
+class Simulate(ScenarioArguments):
+    """Simulate one run of one rule and describe its schedule."""
+
+    alg: Text = "max_time"
+    """The rule, with options."""
+    workers: Optional = None
+    """Inference workers (default: mean inference time over step time, rounded up)."""
+    out: File = ""
+    """Save the schedule (.npz)."""
+    timeline: File = ""
+    """Draw workers, actions and default-policy steps of the first steps (.png, .svg or .pdf)."""
+    histogram: File = ""
+    """Draw the interaction-time histogram (.png, .svg or .pdf)."""
+    trace: File = ""
+    """Write a Chrome trace of the first steps, to open in Perfetto."""
+
+
+@dataclass
+class Rules:
+    """List the scheduler and learner rules, one line each."""
+
+    json: Flag = False
+    """Print JSON."""
+
+
+@dataclass
+class Profiles:
+    """List the models of the profiles that come with rtsim, or of one profile file."""
+
+    profile: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME|FILE]")] = ""
+    """A shipped profile's name or a file of rtsim calibrate."""
+    json: Flag = False
+    """Print JSON."""
+
+
+@dataclass
+class Calibrate:
+    """Measure inference and learning times of the papers' networks on this machine; writes a profile."""
+
+    k: Annotated[tuple[float, ...], tyro.conf.arg(metavar="K ...")] = (0.0625, 1.0, 7.0, 29.0)
+    """Width multipliers: 55k, 1M, 10M, 100M (and 98: 1B) parameters at depth 15."""
+    depth: Number = 15
+    """Convolutions: 15 or 30 (the papers' 2xDeep network)."""
+    threads: Number = 1
+    """Threads of one inference or learning process."""
+    precision: Text = "fp32"
+    """fp32 or bf16."""
+    channels_last: Flag = False
+    """Use the channels-last memory format."""
+    compiled: Flag = False
+    """Use torch.compile (needs a C++ compiler)."""
+    device: Text = "cpu"
+    """cpu or cuda."""
+    batch: Annotated[tuple[int, ...], tyro.conf.arg(metavar="B ...")] = (16,)
+    """Batch sizes of the learning step; give none to measure inference alone."""
+    precision_goal: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
+    """Measure until the 95 % interval of the mean is this share of it ..."""
+    time_limit: Annotated[str, tyro.conf.arg(metavar="TIME")] = "60s"
+    """... or this time is spent, per measurement."""
+    name: Text = "local"
+    """Name of the profile."""
+    out: File = "profile.json"
+    """Where to write it. Use it as --inference-time profile:./profile.json#MODEL."""
+    json: Flag = False
+    """Print the summary as JSON."""
+
+
+COMMANDS = {
+    "compare": Compare,
+    "simulate": Simulate,
+    "rules": Rules,
+    "profiles": Profiles,
+    "calibrate": Calibrate,
+}

@@ -1,0 +1,174 @@
+"""``rtsim compare``."""
+
+from __future__ import annotations
+
+from rtsim.cli import render
+from rtsim.cli.arguments import Compare
+from rtsim.cli.settings import check_writable, scenario_of
+from rtsim.errors import InvalidValue
+
+
+def run(arguments: Compare) -> int:
+    """Compare, then print and write what was asked for."""
+    from rtsim.experiments import Design, compare
+    from rtsim.schedulers import RuleSpec
+
+    check_writable(arguments.csv, arguments.plot, arguments.trace)
+    if arguments.plot:
+        from rtsim.pictures import check_suffix
+
+        check_suffix(arguments.plot)
+    if not arguments.alg:
+        raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
+    specs = tuple(RuleSpec.of(text) for text in arguments.alg)
+    numbers = _worker_numbers(arguments.workers)
+    base = scenario_of(arguments, specs[0], 1)
+    design = Design(
+        alg=specs,
+        base=base,
+        workers=numbers,
+        seeds=arguments.seeds,
+        warmup_steps=arguments.warmup_steps,
+        target=arguments.target,
+        search=not arguments.no_search,
+        max_workers=arguments.max_workers,
+    )
+    with render.progress() as update:
+        result = compare(design, on_progress=update)
+    if result.interrupted:
+        render.note("rtsim: interrupted; what follows is what was finished")
+    if arguments.json:
+        render.dump(result.to_json())
+    else:
+        _print(result)
+    if arguments.csv:
+        from rtsim.errors import write_atomically
+
+        write_atomically(arguments.csv, csv_bytes(result))
+    if arguments.plot and result.rows:
+        from rtsim.pictures import draw, plot_inaction
+
+        draw(arguments.plot, lambda ax: plot_inaction(result, ax=ax), result.to_json()["rows"])
+    if arguments.trace and not result.interrupted:
+        _write_trace(arguments, result)
+    return 130 if result.interrupted else 0
+
+
+def _worker_numbers(words: tuple[str, ...]) -> tuple[int, ...]:
+    if words == ("auto",):
+        return ()
+    numbers = []
+    for word in words:
+        if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= 100_000:
+            raise InvalidValue(f"--workers {word} must be a whole number in 1..100000, or auto alone")
+        numbers.append(int(word))
+    if not numbers:
+        raise InvalidValue("--workers is empty; give numbers such as --workers 1 2 4, or auto")
+    return tuple(numbers)
+
+
+def csv_bytes(result: object) -> bytes:
+    """The rows of a comparison as CSV, settings in a leading comment line."""
+    import csv
+    import io
+    import json
+
+    data = result.to_json()  # type: ignore[attr-defined]
+    stream = io.StringIO()
+    stream.write("# " + json.dumps(data["scenario"], ensure_ascii=False) + "\n")
+    rows = data["rows"]
+    if rows:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: json.dumps(v) if isinstance(v, dict | list | tuple) else v for k, v in row.items()})
+    return stream.getvalue().encode()
+
+
+def _print(result: object) -> None:
+    from rtsim.experiments import Comparison
+    from rtsim.timing import units
+
+    assert isinstance(result, Comparison)
+    settings, step = result.scenario, result.step_time_s
+    render.line(
+        f"inference {settings['inference_time']} (mean {units.show(result.inference_time_s)}), "
+        f"step {settings['step_time']} ({units.show(step)}), mailbox {settings['mailbox']}; "
+        f"{settings['steps']} steps, of which {settings['warmup_steps']} warm-up; "
+        f"seeds {settings['seed']} to {settings['seed'] + settings['seeds'] - 1}"
+    )
+    others = ", ".join(
+        f"{name} {settings[name]}" for name in ("dispatch_time", "learning_time") if settings[name] is not None
+    )
+    if others:
+        render.line(
+            f"{others}; learners {settings['learners']} ({settings['learner_rule']}), batch {settings['batch']}, "
+            f"from step {settings['learning_starts']}"
+        )
+    differences = {(d.key, d.workers): d for d in result.paired_differences}
+    first = str(result.design.alg[0])
+    rows = []
+    for row in result.rows:
+        ci = row.inaction_fraction_ci95
+        spread = "" if ci is None else f" [{100 * ci[0]:.2f}, {100 * ci[1]:.2f}]"
+        found = differences.get((row.key, row.workers))
+        against = "" if found is None else f"{100 * found.mean:+.2f} %"
+        if found is not None and found.ci95 is not None:
+            against = f"{100 * found.mean:+.2f} ± {100 * (found.ci95[1] - found.mean):.2f} %"
+            against += {"not significant": " n.s.", "small": " small"}.get(found.verdict, "")
+        wait = row.interaction_time_s
+        cells = [
+            row.key,
+            str(row.workers),
+            render.percent(row.inaction_fraction) + spread,
+            render.percent(row.theory_inaction_fraction),
+            render.percent(row.capacity_limit),
+            "-" if wait is None else f"{wait * 1e3:.2f} ± {(row.interaction_time_std_s or 0) * 1e3:.2f}",
+            f"{render.number(row.delay_steps_mean, 1)} / {'-' if row.delay_steps_p99 is None else row.delay_steps_p99}",
+            render.percent(row.overwritten_fraction, 1),
+        ]
+        rows.append(cells + ([against] if len(result.design.alg) > 1 else []))
+    columns = [
+        "rule",
+        "workers",
+        "inaction [95 %]",
+        "theory",
+        "capacity limit",
+        "interaction ms ± sd",
+        "delay mean / p99 steps",
+        "overwritten",
+    ]
+    if len(result.design.alg) > 1:
+        columns.append(f"against {first}, paired")
+    render.table("Steps left to the default policy", columns, rows)
+    if result.required_workers:
+        render.table(
+            f"Workers required for inaction <= {100 * settings['target']:g} %",
+            ["rule", "note", "simulated", "paper's formula"],
+            [
+                [
+                    key,
+                    found.reason or f"inaction {render.percent(found.inaction_fraction)}",
+                    "none" if found.workers is None else str(found.workers),
+                    "-" if found.paper_formula is None else str(found.paper_formula),
+                ]
+                for key, found in result.required_workers.items()
+            ],
+            left=2,
+        )
+
+
+def _write_trace(arguments: Compare, result: object) -> None:
+    from rtsim.clocks import simulate
+    from rtsim.experiments import Comparison
+    from rtsim.pictures import write_trace
+
+    assert isinstance(result, Comparison)
+    schedules = {}
+    for spec in result.design.alg:
+        key = str(spec)
+        needed = result.required_workers.get(key)
+        workers = (needed.workers if needed else None) or result.design.worker_numbers(spec)[-1]
+        scenario = result.design.base.with_(rule=spec, workers=workers)
+        schedules[f"{key}, {workers} workers"] = simulate(scenario.with_(steps=min(scenario.steps, 2000)), spans=True)
+    write_trace(arguments.trace, schedules)

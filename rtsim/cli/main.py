@@ -1,0 +1,109 @@
+"""The command line: reads arguments, calls the rooms below, prints. Nothing below prints.
+
+Exit codes: 0 fine, 1 a check failed, 2 usage or bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Union
+
+from rtsim.cli.arguments import COMMANDS
+from rtsim.errors import RtsimError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Without the program's name; ``sys.argv[1:]`` if not given.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words == ["--version"]:
+            from rtsim import __version__
+
+            print(__version__)
+            return 0
+        arguments = parse(words)
+        name = next(name for name, kind in COMMANDS.items() if type(arguments) is kind)
+        command = importlib.import_module(f"rtsim.cli.{name}")
+        code: int = command.run(arguments)
+        sys.stdout.flush()
+        return code
+    except RtsimError as error:
+        print("rtsim: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rtsim: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        print("rtsim: out of memory; give fewer --steps or --seeds", file=sys.stderr)
+        return 2
+
+
+def parse(words: list[str]) -> Any:
+    """The argument dataclass of one command line.
+
+    Raises
+    ------
+    UsageProblem
+        With tyro's complaint as one line.
+    """
+    import tyro
+
+    from rtsim.cli.settings import from_config
+
+    defaults = from_config(words)
+    options: list[Any] = []
+    for name, kind in COMMANDS.items():
+        default = defaults if type(defaults) is kind else kind()
+        description = " ".join((kind.__doc__ or "").split())
+        options.append(Annotated[kind, tyro.conf.subcommand(name, default=default, description=description)])
+    kinds: Any = Union[tuple(options)]  # noqa: UP007 - made at run time
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                kinds,
+                prog="rtsim",
+                args=words,
+                description="A discrete-event simulator for realtime regret analysis. "
+                "Start with: rtsim compare --alg max_time exp_time",
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise UsageProblem(_one_line(complaint.getvalue())) from None
+
+
+class UsageProblem(RtsimError, ValueError):
+    """A command line that cannot be understood."""
+
+
+def _one_line(box: str) -> str:
+    """The first sentence of tyro's box, with its suggestion if it has one."""
+    lines = [re.sub(r"^[│╭╰ ]+|[│╮╯ ]+$", "", line) for line in box.splitlines()]
+    body = [line for line in lines[1:] if line]
+    message: list[str] = []
+    for line in body:
+        if set(line) <= {"─"}:
+            break
+        message.append(line)
+    text = " ".join(message) or "arguments not understood"
+    with contextlib.suppress(ValueError, IndexError):
+        hint = body[body.index("Perhaps you meant:") + 1]
+        text += f"; perhaps you meant {hint.split()[0]}"
+    return f"{text}; see rtsim --help"

@@ -1,0 +1,91 @@
+"""Tables on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Width of tables when stdout is not a terminal, so that the same run prints the same bytes everywhere.
+PIPE_WIDTH = 160
+
+
+def console() -> Console:
+    """Where results go: stdout, plain text unless it is a terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, emoji=False)
+
+
+def table(title: str, columns: list[str], rows: list[list[str]], *, left: int = 1) -> None:
+    """Print a table; the first ``left`` columns are text, the others numbers."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        grid.add_column(escape(name), justify="left" if index < left else "right", overflow="fold")
+    for row in rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    console().print(grid)
+
+
+def line(text: str) -> None:
+    """Print one line of result as it is."""
+    print(text)
+
+
+def dump(data: dict[str, Any]) -> None:
+    """Print JSON on stdout."""
+    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """Something the user should know that is not the result, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A fraction as per cent.
+
+    >>> percent(0.0123), percent(None)
+    ('1.23 %', '-')
+    """
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number, or - for None.
+
+    >>> number(3.14159), number(None)
+    ('3.14', '-')
+    """
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+@contextmanager
+def progress(enabled: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on stderr, if that is a terminal; yields update(what, done, total)."""
+    if not enabled or not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=escape(what), completed=done, total=total)

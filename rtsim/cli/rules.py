@@ -1,0 +1,63 @@
+"""``rtsim rules``."""
+
+from __future__ import annotations
+
+from rtsim.cli import render
+from rtsim.cli.arguments import Rules
+
+
+def run(arguments: Rules) -> int:
+    """Print the registry."""
+    from rtsim.schedulers import LEARNER_RULES, RuleSpec, find, names
+
+    rules = [find(name) for name in names()]
+    if arguments.json:
+        data = {
+            "schema": "rtsim.rules/1",
+            "rules": [
+                {
+                    "alg": rule.name,
+                    "summary": rule.summary,
+                    "source": rule.source,
+                    "single_worker": rule.single_worker,
+                    "options": {
+                        name: {
+                            "kind": option.kind,
+                            "default": None if option.default is None else option.spell(option.default),
+                            "help": option.help,
+                            **({"choices": list(option.choices)} if option.choices else {}),
+                        }
+                        for name, option in rule.options.items()
+                    },
+                }
+                for rule in rules
+            ],
+            "learner_rules": [
+                {"name": rule.name, "summary": rule.summary, "source": rule.source} for rule in LEARNER_RULES.values()
+            ],
+        }
+        render.dump(data)
+        return 0
+    render.table(
+        "Scheduler rules (--alg)",
+        ["rule", "what it does", "options", "source"],
+        [[r.name, r.summary, _options(RuleSpec.of(r.name)), r.source] for r in rules],
+        left=4,
+    )
+    render.table(
+        "Learner rules (--learner-rule)",
+        ["rule", "what it does", "source"],
+        [[r.name, r.summary, r.source] for r in LEARNER_RULES.values()],
+        left=3,
+    )
+    return 0
+
+
+def _options(spec: object) -> str:
+    from rtsim.schedulers import RuleSpec
+
+    assert isinstance(spec, RuleSpec)
+    shown = []
+    for name, option in spec.rule.options.items():
+        shown.append(name if option.default is None else f"{name}={option.spell(option.default)}")
+    return ", ".join(shown) or "-"

@@ -1,0 +1,125 @@
+"""The design of a comparison: which rules, numbers of workers and seeds, and how long."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from rtsim.errors import InvalidValue
+from rtsim.scenario import Scenario
+from rtsim.schedulers import RuleSpec
+from rtsim.theory import ceil_ratio
+
+
+@dataclass(frozen=True)
+class Design:
+    """What to compare.
+
+    Attributes
+    ----------
+    alg : sequence of str
+        Rules with options; the first is what paired differences refer to.
+    base : Scenario
+        Everything but rule, workers and seed.
+    workers : tuple of int, or ()
+        Numbers of workers; () chooses a grid around τ̄_θ/τ_M.
+    seeds : int
+        How many, starting with ``base.seed``.
+    warmup_steps : int or None
+        Steps left out of the statistics; None chooses enough for offsets to settle.
+    target : float
+        Inaction fraction that ``required_workers`` must reach.
+    search : bool
+        Whether to look for ``required_workers``.
+    max_workers : int or None
+        Where that search gives up.
+    """
+
+    alg: tuple[RuleSpec, ...]
+    base: Scenario
+    workers: tuple[int, ...] = ()
+    seeds: int = 3
+    warmup_steps: int | None = None
+    target: float = 0.01
+    search: bool = True
+    max_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.alg:
+            raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
+        keys = [str(spec) for spec in self.alg]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise InvalidValue(f"rule {key!r} is given twice; give each once")
+        if self.seeds < 1:
+            raise InvalidValue(f"seeds {self.seeds} must be >= 1")
+        if not 0 < self.target < 1:
+            raise InvalidValue(
+                f"target {self.target:g} is an inaction fraction and must lie between 0 and 1, e.g. 0.01"
+            )
+        for number in self.workers:
+            if number < 1:
+                raise InvalidValue(f"workers {number} must be >= 1")
+        if self.max_workers is not None and self.max_workers < 1:
+            raise InvalidValue(f"max_workers {self.max_workers} must be >= 1")
+        if self.warmup_steps is not None and not 0 <= self.warmup_steps < self.base.steps:
+            raise InvalidValue(
+                f"warmup_steps {self.warmup_steps} must lie in 0..{self.base.steps - 1}, below steps {self.base.steps}"
+            )
+        self._check_memory()
+        for spec in self.alg:  # a rule that cannot be prepared must say so before hours of work
+            for number in self.worker_numbers(spec):
+                self.base.with_(rule=spec, workers=number).program()
+
+    def _check_memory(self) -> None:
+        cells = len(self.alg) * max(len(self.workers), 8)
+        # One cell keeps some numbers per seed; one run keeps about 100 bytes a step, twice while it is gathered.
+        needed = self.seeds * cells * 500 + self.base.steps * 200
+        available = available_memory()
+        if needed > available:
+            raise InvalidValue(
+                f"{self.seeds} seeds of {self.base.steps} steps need about {needed / 1e9:.3g} GB of memory, "
+                f"this machine has {available / 1e9:.3g} GB; give fewer --seeds or --steps"
+            )
+
+    @property
+    def warmup(self) -> int:
+        """Steps left out: four longest inferences (0.999 quantile), at most half of the run."""
+        if self.warmup_steps is not None:
+            return self.warmup_steps
+        long = min(self.base.inference_time.quantile(0.999), 1e6)
+        return min(max(4 * ceil_ratio(long, self.base.step_mean), 100), self.base.steps // 2)
+
+    def worker_numbers(self, spec: RuleSpec) -> tuple[int, ...]:
+        """The numbers of workers to simulate for one rule."""
+        if spec.rule.single_worker:
+            return (1,)
+        if self.workers:
+            return tuple(sorted(set(self.workers)))
+        least = ceil_ratio(self.base.inference_mean, self.base.step_mean)
+        grid = [1, *(round(least * share) for share in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0))]
+        return tuple(sorted({max(number, 1) for number in grid}))
+
+    def to_json(self) -> dict[str, Any]:
+        """The resolved settings."""
+        settings = self.base.to_json()
+        del settings["rule"], settings["workers"]
+        return {
+            "alg": [str(spec) for spec in self.alg],
+            **settings,
+            "workers": list(self.workers) or "auto",
+            "seeds": self.seeds,
+            "warmup_steps": self.warmup,
+            "target": self.target,
+            "max_workers": self.max_workers,
+            "clock": "simpy",
+        }
+
+
+def available_memory() -> int:
+    """Memory of this machine in bytes, where the system tells; 8 GB otherwise."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 8 * 10**9

@@ -1,0 +1,44 @@
+"""Means with 95 % intervals over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Interval = tuple[float, float]
+
+
+def mean_ci95(values: Sequence[float]) -> tuple[float, Interval | None]:
+    """Mean and 95 % Student t interval of independent values; no interval for fewer than two.
+
+    >>> mean, interval = mean_ci95([1.0, 2.0, 3.0])
+    >>> mean, tuple(round(x, 3) for x in interval)
+    (2.0, (-0.484, 4.484))
+    """
+    data = np.asarray(values, dtype=np.float64)
+    mean = float(data.mean())
+    if len(data) < 2:
+        return mean, None
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(len(data) - 1, 0.975) * data.std(ddof=1) / np.sqrt(len(data)))
+    return mean, (mean - half, mean + half)
+
+
+def fraction_ci95(values: Sequence[float]) -> tuple[float, Interval | None]:
+    """:func:`mean_ci95` with the interval cut to 0..1, where fractions live."""
+    mean, interval = mean_ci95(values)
+    return mean, None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
+
+
+def percentile_of_counts(counts: Sequence[int] | np.ndarray, q: float) -> int | None:
+    """Smallest value whose cumulative count reaches q of the total; values are 0, 1, 2, …
+
+    >>> percentile_of_counts([0, 98, 2], 0.99)
+    2
+    """
+    cumulative = np.cumsum(counts)
+    if len(cumulative) == 0 or cumulative[-1] == 0:
+        return None
+    return int(np.searchsorted(cumulative, np.ceil(q * cumulative[-1] - 1e-9), side="left"))
