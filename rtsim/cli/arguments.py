@@ -67,7 +67,7 @@ class Compare(ScenarioArguments):
     target: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
     """Inaction fraction that the required workers must reach."""
     max_workers: Optional = None
-    """Where the search for the required workers gives up (default: four times the capacity limit's number)."""
+    """Where the search for the required workers gives up (default: about 6 times τ̄_θ/τ_M at 1 %)."""
     no_search: Flag = False
     """Do not search for the required workers."""
     csv: File = ""

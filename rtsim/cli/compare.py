@@ -15,9 +15,9 @@ def run(arguments: Compare) -> int:
 
     check_writable(arguments.csv, arguments.plot, arguments.trace)
     if arguments.plot:
-        from rtsim.pictures import check_suffix
+        from rtsim.pictures import checked_suffix
 
-        check_suffix(arguments.plot)
+        checked_suffix(arguments.plot)
     if not arguments.alg:
         raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
     specs = tuple(RuleSpec.of(text) for text in arguments.alg)
@@ -46,9 +46,9 @@ def run(arguments: Compare) -> int:
 
         write_atomically(arguments.csv, csv_bytes(result))
     if arguments.plot and result.rows:
-        from rtsim.pictures import draw, plot_inaction
+        from rtsim.pictures import figure_of, inaction_rows, plot_inaction, save_figure
 
-        draw(arguments.plot, lambda ax: plot_inaction(result, ax=ax), result.to_json()["rows"])
+        save_figure(figure_of(plot_inaction(result)), arguments.plot, inaction_rows(result))
     if arguments.trace and not result.interrupted:
         _write_trace(arguments, result)
     return 130 if result.interrupted else 0

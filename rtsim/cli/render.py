@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rtsim.timing import Profile, Samples
+
 #: Width of tables when stdout is not a terminal, so that the same run prints the same bytes everywhere.
 PIPE_WIDTH = 160
 
@@ -89,3 +91,32 @@ def progress(enabled: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda what, done, total: bar.update(task, description=escape(what), completed=done, total=total)
+
+
+def samples_cells(samples: Samples | None) -> list[str]:
+    """Median, mean ± standard deviation, longest and number of measured samples."""
+    from rtsim.timing import units
+
+    if samples is None:
+        return ["-"] * 4
+    found = samples.to_json()["summary"]
+    spread = "-" if found["std_ns"] is None else units.show(found["std_ns"] / 1e9)
+    return [
+        units.show(found["quantiles_ns"]["p50"] / 1e9),
+        f"{units.show(found['mean_ns'] / 1e9)} ± {spread}",
+        units.show(found["max_ns"] / 1e9),
+        str(found["n"]),
+    ]
+
+
+SAMPLES_COLUMNS = ["median", "mean ± sd", "longest", "samples"]
+
+
+def without_samples(profile: Profile) -> dict[str, Any]:
+    """A profile as JSON values with summaries only."""
+    data = profile.to_json()
+    for model in data["models"].values():
+        for entry in [model["inference"], *model["learning"].values()]:
+            if entry:
+                del entry["samples_ns"], entry["warmup_ns"]
+    return data

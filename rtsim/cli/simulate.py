@@ -19,10 +19,10 @@ def run(arguments: Simulate) -> int:
     outputs = (arguments.out, arguments.timeline, arguments.histogram, arguments.trace)
     check_writable(*outputs)
     if arguments.timeline or arguments.histogram:
-        from rtsim.pictures import check_suffix
+        from rtsim.pictures import checked_suffix
 
         for path in filter(None, (arguments.timeline, arguments.histogram)):
-            check_suffix(path)
+            checked_suffix(path)
     spec = RuleSpec.of(arguments.alg)
     scenario = scenario_of(arguments, spec, 1 if arguments.workers is None else arguments.workers)
     if arguments.workers is None:
@@ -32,14 +32,16 @@ def run(arguments: Simulate) -> int:
     statistics = schedule.statistics(design.warmup)
     if arguments.out:
         schedule.save(arguments.out)
+    if arguments.timeline or arguments.histogram:
+        from rtsim import pictures as p
+
     if arguments.timeline:
-        from rtsim.pictures import draw, plot_timeline
-
-        draw(arguments.timeline, lambda ax: plot_timeline(schedule, ax=ax), None)
+        p.save_figure(p.figure_of(p.plot_timeline(schedule)), arguments.timeline, p.timeline_rows(schedule))
     if arguments.histogram:
-        from rtsim.pictures import draw, plot_interaction_time
-
-        draw(arguments.histogram, lambda ax: plot_interaction_time(schedule, warmup_steps=design.warmup, ax=ax), None)
+        axes = p.plot_interaction_time(schedule, warmup_steps=design.warmup)
+        p.save_figure(
+            p.figure_of(axes), arguments.histogram, p.interaction_time_rows(schedule, warmup_steps=design.warmup)
+        )
     if arguments.trace:
         from rtsim.pictures import write_trace
 
@@ -49,8 +51,8 @@ def run(arguments: Simulate) -> int:
         render.dump({"schema": "rtsim.simulate/1", "scenario": settings, "statistics": asdict(statistics)})
         return 0
     render.line(", ".join(f"{name} {value}" for name, value in settings.items() if value is not None))
-    rows = [[name.replace("_", " "), _show(name, value)] for name, value in asdict(statistics).items()]
-    render.table("Schedule", ["", "value"], rows)
+    cells = [[name.removesuffix("_s2").removesuffix("_s").replace("_", " "), _show(name, value)] for name, value in asdict(statistics).items()]
+    render.table("Schedule", ["", "value"], cells)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -62,7 +63,9 @@ def required_workers(
     formula = paper_formula(base, longest)
     least = ceil_ratio(base.inference_mean, base.step_mean)
     most_time = ceil_ratio(min(largest_inference(base, longest), 1e6), base.step_mean)
-    limit = 1 if spec.rule.single_worker else design.max_workers or max(4 * least, 2 * most_time) + 8
+    # Independent workers need ln(1/target) times the capacity limit's number; a quarter more leaves room.
+    enough = math.ceil(1.25 * math.log(1 / design.target) * least)
+    limit = 1 if spec.rule.single_worker else design.max_workers or max(enough, 2 * most_time) + 8
     best = (1.0, 1)
     for number in range(1, limit + 1):
         scenario = base.with_(workers=number)

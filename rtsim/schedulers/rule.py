@@ -120,7 +120,7 @@ class Option:
         if not isinstance(number, int | float):
             raise InvalidValue(f"option {name}={_show(value)} must be a {self.kind}")
         if self.kind in ("time", "deadline"):
-            if unit == "" and number != 0:
+            if isinstance(value, Quantity) and unit == "" and number != 0:
                 raise InvalidValue(f'option {name}={number:g} needs a unit: "{number:g}ms" or a quantile "p99.9"')
             return units.seconds(number, unit, f"option {name}")
         if unit or self.kind == "quantile":

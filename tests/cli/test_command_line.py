@@ -1,0 +1,304 @@
+"""The command line as a user meets it: a process of its own for what is about processes, main() for the rest."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rtsim.cli.main import main
+
+QUICK = ["--inference-time", "90ms", "--steps", "400", "--seeds", "2", "--workers", "3", "6"]
+
+
+def run(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "rtsim", *words], capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.fixture
+def said(capsys):
+    """Run main() and return (code, stdout, stderr)."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(list(words))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_compare_json_has_the_published_schema(said):
+    code, out, _ = said("compare", "--alg", "max_time", "exp_time", "sequential", *QUICK, "--json")
+    data = json.loads(out)
+    assert code == 0
+    assert data["schema"] == "rtsim.compare/1"
+    needed = {
+        "alg", "options", "key", "workers", "inaction_fraction", "inaction_fraction_ci95", "interaction_time_s",
+        "delay_steps_mean", "delay_steps_p99", "overwritten_fraction", "capacity_limit", "theory_inaction_fraction",
+    }  # fmt: skip
+    assert all(needed <= set(row) for row in data["rows"])
+    assert [(row["key"], row["workers"]) for row in data["rows"]] == [
+        ("max_time", 3), ("max_time", 6), ("exp_time", 3), ("exp_time", 6), ("sequential", 1),
+    ]  # fmt: skip
+    assert set(data["required_workers"]) == {"max_time", "exp_time", "sequential"}
+    for entry in data["required_workers"].values():
+        assert {"target", "workers", "paper_formula"} <= set(entry)
+    # 90 ms is 5.4 steps of the Game Boy: ceil gives 6 by the papers' formulas, and one process cannot.
+    assert data["required_workers"]["max_time"]["paper_formula"] == 6
+    assert data["required_workers"]["max_time"]["workers"] == 6
+    assert data["required_workers"]["sequential"]["workers"] is None
+    assert "one process" in data["required_workers"]["sequential"]["reason"]
+    assert data["scenario"]["step_time"] == "59.7275fps"
+    assert data["scenario"]["mailbox"] == "latest"
+
+
+def test_compare_table_and_json_tell_the_same_numbers(said):
+    _, text, _ = said("compare", "--alg", "exp_time", *QUICK)
+    _, out, _ = said("compare", "--alg", "exp_time", *QUICK, "--json")
+    for row in json.loads(out)["rows"]:
+        assert f"{100 * row['inaction_fraction']:.2f} %" in text
+
+
+def test_compare_same_seed_same_bytes_of_stdout():
+    words = ["compare", "--alg", "exp_time", "--inference-time", "gamma(mean=84ms, cv=0.3)", "--steps", "500"]
+    first, second = run(*words, "--no-search"), run(*words, "--no-search")
+    assert first.returncode == 0
+    assert first.stdout == second.stdout
+    assert run(*words, "--no-search", "--seed", "5").stdout != first.stdout
+
+
+def test_compare_default_scenario_is_the_measured_profile(said):
+    code, out, _ = said("compare", "--alg", "phase_locked", "--steps", "300", "--seeds", "1", "--workers", "2",
+                        "--no-search", "--json")  # fmt: skip
+    scenario = json.loads(out)["scenario"]
+    assert code == 0
+    assert scenario["inference_time"] == "profile:epyc#resnet15-k29"
+    assert scenario["step_time"] == "59.7275fps"
+
+
+def test_compare_writes_plot_csv_and_trace(said, tmp_path):
+    plot, table, trace = tmp_path / "a.png", tmp_path / "a_rows.csv", tmp_path / "t.json"
+    code, out, _ = said("compare", "--alg", "max_time", *QUICK, "--json", "--plot", str(plot), "--csv", str(table),
+                        "--trace", str(trace))  # fmt: skip
+    assert code == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    lines = table.read_text().splitlines()
+    assert json.loads(lines[0].removeprefix("# "))["seeds"] == 2
+    rows = list(csv.DictReader(io.StringIO("\n".join(lines[1:]))))
+    expected = json.loads(out)["rows"]
+    assert [float(r["inaction_fraction"]) for r in rows] == [r["inaction_fraction"] for r in expected]
+    assert json.loads(trace.read_text())["traceEvents"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.png", "a_rows.csv", "t.json"]
+
+
+def test_config_file_gives_defaults_and_flags_override(said, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text(
+        'alg = ["unstaggered"]\ninference-time = "50ms"\nsteps = 300\nworkers = [2]\nfps = 60\nno_search = true\n'
+    )
+    _, out, _ = said("compare", "--config", str(config), "--steps", "200", "--json")
+    scenario = json.loads(out)["scenario"]
+    assert (scenario["steps"], scenario["inference_time"], scenario["step_time"]) == (200, "50ms", "60.0fps")
+    assert scenario["alg"] == ["unstaggered"]
+    assert scenario["workers"] == [2]
+
+
+def test_simulate_saves_a_schedule_that_loads(said, tmp_path):
+    from rtsim import Schedule
+
+    path = tmp_path / "s.npz"
+    pictures = [str(tmp_path / name) for name in ("t.svg", "h.pdf")]
+    code, out, _ = said("simulate", "--alg", "time_triggered(deadline=6steps)", "--inference-time", "90ms", "--steps",
+                        "300", "--workers", "6", "--out", str(path), "--timeline", pictures[0], "--histogram",
+                        pictures[1], "--json")  # fmt: skip
+    data = json.loads(out)
+    loaded = Schedule.load(path)
+    assert code == 0
+    assert len(loaded) == 300
+    found = loaded.statistics(data["scenario"]["warmup_steps"])
+    assert found.inaction_fraction == data["statistics"]["inaction_fraction"]
+    assert all(os.path.getsize(p) > 0 for p in pictures)
+
+
+def test_rules_lists_every_rule_on_one_line_each(said):
+    from rtsim.schedulers import LEARNER_RULES, names
+
+    _, out, _ = said("rules", "--json")
+    data = json.loads(out)
+    assert [rule["alg"] for rule in data["rules"]] == names()
+    assert [rule["name"] for rule in data["learner_rules"]] == list(LEARNER_RULES)
+    _, text, _ = said("rules")
+    assert all(name in text for name in names())
+
+
+def test_profiles_lists_the_shipped_models(said):
+    _, out, _ = said("profiles")
+    assert "profile:paper#resnet15-k98" in out
+    assert "profile:epyc#resnet15-k29" in out
+
+
+BAD = {
+    "negative time": (["compare", "--inference-time", "-3ms"], "-3"),
+    "nan time": (["compare", "--inference-time", "nan"], "nan"),
+    "infinite time": (["compare", "--inference-time", "inf"], "inf"),
+    "zero step": (["compare", "--step-time", "0ms"], "0"),
+    "zero rate": (["compare", "--fps", "0"], "0"),
+    "negative rate": (["compare", "--fps", "-60"], "-60"),
+    "nan rate": (["compare", "--fps", "nan"], "nan"),
+    "empty alg": (["compare", "--alg"], "--alg"),
+    "unknown rule": (["compare", "--alg", "max_tim"], "max_time"),
+    "unknown option": (["compare", "--alg", "max_time(foo=1)"], "foo"),
+    "rule twice": (["compare", "--alg", "max_time", "max_time"], "twice"),
+    "zero workers": (["compare", "--workers", "0"], "0"),
+    "word workers": (["compare", "--workers", "many"], "many"),
+    "too many seeds": (["compare", "--seeds", "1000000000000"], "1000000000000"),
+    "no seeds": (["compare", "--seeds", "0"], "0"),
+    "too many steps": (["compare", "--steps", "100000000000"], "100000000000"),
+    "no steps": (["simulate", "--steps", "0"], "0"),
+    "warm-up beyond run": (["simulate", "--steps", "10", "--warmup-steps", "10"], "10"),
+    "bad target": (["compare", "--target", "1.5"], "1.5"),
+    "nan target": (["compare", "--target", "nan"], "nan"),
+    "bad mailbox": (["compare", "--mailbox", "fifo(0)"], "fifo"),
+    "unknown profile": (["compare", "--inference-time", "profile:nobody#x"], "nobody"),
+    "unknown model": (["compare", "--inference-time", "profile:paper#k7"], "k7"),
+    "missing profile": (["compare", "--inference-time", "profile:./none.json#x"], "none.json"),
+    "unknown flag": (["compare", "--stpes", "4"], "--steps"),
+    "not a number": (["compare", "--steps", "x"], "x"),
+    "unknown command": (["compere"], "compere"),
+    "no command": ([], "compare"),
+    "two rates": (["compare", "--fps", "60", "--step-time", "16ms"], "--fps"),
+    "no folder": (["compare", "--csv", "nowhere/a.csv"], "nowhere"),
+    "bad picture": (["compare", "--plot", "a.xyz"], ".png"),
+    "missing config": (["compare", "--config", "none.toml"], "none.toml"),
+    "learner rule": (["compare", "--learning-time", "1s", "--learner-rule", "sequential"], "sequential"),
+    "learners": (["compare", "--learners", "0"], "0"),
+    "negative seed": (["compare", "--seed", "-1"], "-1"),
+    "give-up later than deadline": (["simulate", "--alg", "earliest_deadline(deadline=1steps)"], "deadline"),
+    "calibrate k": (["calibrate", "--k", "-1"], "-1"),
+    "calibrate out": (["calibrate", "--out", "p.txt"], "p.txt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words, named", BAD.values(), ids=BAD)
+def test_bad_input_gets_one_line_and_exit_code_2(said, tmp_path, monkeypatch, words, named):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = said(*words)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("rtsim: ")
+    assert named in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content, named",
+    [
+        ("speed = 3\n", "speed"),
+        ("steps = 'many'\n", "steps"),
+        ("steps = [1, 2]\n", "steps"),
+        ("steps = true\n", "steps"),
+        ("= 3\n", "TOML"),
+        ("config = 'x.toml'\n", "config"),
+    ],
+)
+def test_bad_config_gets_one_line_and_exit_code_2(said, tmp_path, content, named):
+    path = tmp_path / "c.toml"
+    path.write_text(content)
+    code, _, err = said("compare", "--config", str(path))
+    assert (code, err.count("\n")) == (2, 1)
+    assert named in err
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\x00\xff\xfe", b'{"schema": "other/1"}', b"[" * 100_000])
+def test_foreign_profile_gets_one_line_and_exit_code_2(said, tmp_path, content):
+    path = tmp_path / "p.json"
+    path.write_bytes(content)
+    code, _, err = said("compare", "--inference-time", f"profile:{path}#m")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "p.json" in err
+
+
+def test_interrupted_compare_prints_what_is_finished_and_exits_130():
+    words = ["compare", "--alg", "max_time", "--inference-time", "lognorm(mean=84ms, cv=0.1)", "--workers", "1", "2",
+             "3", "--seeds", "1", "--steps", "2000000", "--json"]  # fmt: skip
+    code = (
+        "import sys, rtsim.experiments.required as r\n"
+        "old = r.run_cell\n"
+        "import rtsim.experiments.comparison as c\n"
+        "def cell(scenario, warmup):\n"
+        "    small = scenario.workers == 1\n"
+        "    found = old(scenario.with_(steps=1000), 10) if small else None\n"
+        "    if small:\n"
+        "        return found\n"
+        "    print('ready', file=sys.stderr, flush=True)\n"
+        "    return old(scenario, warmup)\n"
+        "c.run_cell = cell\n"
+        "from rtsim.cli.main import main\n"
+        f"sys.exit(main({words!r}))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    data = json.loads(out)
+    assert data["interrupted"] is True
+    assert [row["workers"] for row in data["rows"]] == [1]
+    assert "interrupted" in err
+
+
+def test_help_answers_without_loading_the_heavy_libraries():
+    code = (
+        "import sys\n"
+        "from rtsim.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'scipy', 'matplotlib', 'torch', 'numba', 'simpy', 'rich', 'lark'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "compare" in done.stdout
+
+
+def test_core_commands_run_without_torch():
+    code = (
+        "import sys\n"
+        "from rtsim.cli.main import main\n"
+        "code = main(['compare', '--inference-time', '50ms', '--steps', '100', '--seeds', '1', '--workers', '2'])\n"
+        "loaded = {'torch', 'psutil', 'ray', 'jupyterlab'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_closed_pipe_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rtsim", "rules", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(timeout=30) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+@pytest.mark.realtime
+def test_help_answers_within_half_a_second():
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        run("--help")
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5
