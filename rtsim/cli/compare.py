@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rtsim.cli import render
 from rtsim.cli.arguments import Compare
 from rtsim.cli.settings import check_writable, scenario_of
 from rtsim.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from rtsim.experiments import Comparison
 
 
 def run(arguments: Compare) -> int:
@@ -13,11 +18,7 @@ def run(arguments: Compare) -> int:
     from rtsim.experiments import Design, compare
     from rtsim.schedulers import RuleSpec
 
-    check_writable(arguments.csv, arguments.plot, arguments.trace)
-    if arguments.plot:
-        from rtsim.pictures import checked_suffix
-
-        checked_suffix(arguments.plot)
+    check_writable(arguments.csv, arguments.trace, pictures=(arguments.plot,))
     if not arguments.alg:
         raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
     specs = tuple(RuleSpec.of(text) for text in arguments.alg)
@@ -67,13 +68,13 @@ def _worker_numbers(words: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def csv_bytes(result: object) -> bytes:
+def csv_bytes(result: Comparison) -> bytes:
     """The rows of a comparison as CSV, settings in a leading comment line."""
     import csv
     import io
     import json
 
-    data = result.to_json()  # type: ignore[attr-defined]
+    data = result.to_json()
     stream = io.StringIO()
     stream.write("# " + json.dumps(data["scenario"], ensure_ascii=False) + "\n")
     rows = data["rows"]
@@ -85,11 +86,9 @@ def csv_bytes(result: object) -> bytes:
     return stream.getvalue().encode()
 
 
-def _print(result: object) -> None:
-    from rtsim.experiments import Comparison
+def _print(result: Comparison) -> None:
     from rtsim.timing import units
 
-    assert isinstance(result, Comparison)
     settings, step = result.scenario, result.step_time_s
     render.line(
         f"inference {settings['inference_time']} (mean {units.show(result.inference_time_s)}), "
@@ -141,6 +140,8 @@ def _print(result: object) -> None:
     if len(result.design.alg) > 1:
         columns.append(f"against {first}, paired")
     render.table("Steps left to the default policy", columns, rows)
+    if settings["learning_time"] is not None:
+        _print_learning(result)
     if result.required_workers:
         render.table(
             f"Workers required for inaction <= {100 * settings['target']:g} %",
@@ -158,12 +159,27 @@ def _print(result: object) -> None:
         )
 
 
-def _write_trace(arguments: Compare, result: object) -> None:
+def _print_learning(result: Comparison) -> None:
+    from rtsim.theory import required_learners
+
+    base = result.design.base
+    assert base.learning_time is not None
+    needed = required_learners(base.learning_time.mean, base.batch, base.step_mean)
+    render.line(f"To learn from every transition takes ⌈τ_L/(B τ_M)⌉ = {needed} round-robin learners.")
+    render.table(
+        "Learning",
+        ["rule", "workers", "transitions per step", "update staleness, mean updates"],
+        [
+            [r.key, str(r.workers), render.number(r.transitions_per_step, 3), render.number(r.update_staleness_mean)]
+            for r in result.rows
+        ],
+    )
+
+
+def _write_trace(arguments: Compare, result: Comparison) -> None:
     from rtsim.clocks import simulate
-    from rtsim.experiments import Comparison
     from rtsim.pictures import write_trace
 
-    assert isinstance(result, Comparison)
     schedules = {}
     for spec in result.design.alg:
         key = str(spec)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rtsim.cli import render
 from rtsim.cli.arguments import Rules
+
+if TYPE_CHECKING:
+    from rtsim.schedulers import RuleSpec
 
 
 def run(arguments: Rules) -> int:
@@ -53,10 +58,7 @@ def run(arguments: Rules) -> int:
     return 0
 
 
-def _options(spec: object) -> str:
-    from rtsim.schedulers import RuleSpec
-
-    assert isinstance(spec, RuleSpec)
+def _options(spec: RuleSpec) -> str:
     shown = []
     for name, option in spec.rule.options.items():
         shown.append(name if option.default is None else f"{name}={option.spell(option.default)}")

@@ -94,11 +94,24 @@ def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
     )
 
 
-def check_writable(*paths: str) -> None:
-    """Complain about an output that cannot be written before hours of work, not after."""
+def check_writable(*paths: str, pictures: tuple[str, ...] = ()) -> None:
+    """Complain about an output that cannot be written before hours of work, not after.
+
+    A picture is written with its data beside it, as .csv; no two outputs may share a file.
+    """
     import os
 
-    for path in filter(None, paths):
+    if any(pictures):
+        from rtsim.pictures import checked_suffix
+
+        for path in filter(None, pictures):
+            checked_suffix(path)
+    wanted = [Path(path) for path in (*paths, *pictures) if path]
+    wanted += [Path(path).with_suffix(".csv") for path in pictures if path]
+    for target in wanted:
+        if wanted.count(target) > 1:
+            raise InvalidValue(f"two outputs would be written to {str(target)!r}; give them different names")
+    for path in filter(None, (*paths, *pictures)):
         folder = Path(path).parent
         if not folder.is_dir():
             raise FileProblem(f"cannot write {path!r}: folder {str(folder)!r} does not exist")

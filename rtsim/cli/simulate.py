@@ -16,13 +16,7 @@ def run(arguments: Simulate) -> int:
     from rtsim.schedulers import RuleSpec
     from rtsim.theory import ceil_ratio
 
-    outputs = (arguments.out, arguments.timeline, arguments.histogram, arguments.trace)
-    check_writable(*outputs)
-    if arguments.timeline or arguments.histogram:
-        from rtsim.pictures import checked_suffix
-
-        for path in filter(None, (arguments.timeline, arguments.histogram)):
-            checked_suffix(path)
+    check_writable(arguments.out, arguments.trace, pictures=(arguments.timeline, arguments.histogram))
     spec = RuleSpec.of(arguments.alg)
     scenario = scenario_of(arguments, spec, 1 if arguments.workers is None else arguments.workers)
     if arguments.workers is None:
@@ -51,7 +45,10 @@ def run(arguments: Simulate) -> int:
         render.dump({"schema": "rtsim.simulate/1", "scenario": settings, "statistics": asdict(statistics)})
         return 0
     render.line(", ".join(f"{name} {value}" for name, value in settings.items() if value is not None))
-    cells = [[name.removesuffix("_s2").removesuffix("_s").replace("_", " "), _show(name, value)] for name, value in asdict(statistics).items()]
+    cells = [
+        [name.removesuffix("_s2").removesuffix("_s").replace("_", " "), _show(name, value)]
+        for name, value in asdict(statistics).items()
+    ]
     render.table("Schedule", ["", "value"], cells)
     return 0
 

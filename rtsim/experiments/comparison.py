@@ -81,8 +81,9 @@ class Comparison:
 
     @property
     def inference_time_s(self) -> float:
-        """Mean inference time, dispatch included, seconds."""
-        return self.design.base.inference_mean
+        """Mean time of one inference for one action, dispatch included, seconds."""
+        base = self.design.base
+        return base.inference_time.mean + (base.dispatch_time.mean if base.dispatch_time else 0.0)
 
     @property
     def paired_differences(self) -> list[Difference]:
@@ -199,9 +200,9 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
             runs.append(run_cell(design.base.with_(rule=spec, workers=number, seed=seed), design.warmup))
             done += 1
             yield
-        key = str(spec)
-        longest[key] = max([longest.get(key, 0.0), *(run.longest for run in runs)])
-        result.rows.append(_row(design.base.with_(rule=spec, workers=number), runs, longest[key]))
+        here = max(run.longest for run in runs)
+        longest[str(spec)] = max(longest.get(str(spec), 0.0), here)
+        result.rows.append(_row(design.base.with_(rule=spec, workers=number), runs, here))
     for spec in design.alg if design.search else ():
 
         def tell(number: int, spec: RuleSpec = spec, done: int = done) -> None:

@@ -97,7 +97,8 @@ class Design:
             return (1,)
         if self.workers:
             return tuple(sorted(set(self.workers)))
-        least = ceil_ratio(self.base.inference_mean, self.base.step_mean)
+        base = self.base.with_(rule=spec)
+        least = ceil_ratio(base.inference_mean / spec.actions_per_inference, base.step_mean)
         grid = [1, *(round(least * share) for share in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0))]
         return tuple(sorted({max(number, 1) for number in grid}))
 

@@ -61,7 +61,7 @@ def required_workers(
     """
     base = design.base.with_(rule=spec)
     formula = paper_formula(base, longest)
-    least = ceil_ratio(base.inference_mean, base.step_mean)
+    least = ceil_ratio(base.inference_mean / spec.actions_per_inference, base.step_mean)
     most_time = ceil_ratio(min(largest_inference(base, longest), 1e6), base.step_mean)
     # Independent workers need ln(1/target) times the capacity limit's number; a quarter more leaves room.
     enough = math.ceil(1.25 * math.log(1 / design.target) * least)

@@ -74,7 +74,11 @@ UNSTAGGERED = Rule(
 
 
 def chunking_next_start(now: int, worker: int, step: int, step_start: int, params: Ints, state: State) -> int:
-    """Start if the newest chunk was begun at least k steps ago; params (k), state (step of that start)."""
+    """Start if the newest chunk was begun at least k steps ago; params (k), state (step of that start).
+
+    Starts keep their distance, releases do not: with variable times chunks overlap and leave
+    gaps, and more workers cannot close them.
+    """
     if state[0] < 0 or step >= state[0] + params[0]:
         state[0] = step
         return now

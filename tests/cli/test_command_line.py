@@ -176,6 +176,8 @@ BAD = {
     "two rates": (["compare", "--fps", "60", "--step-time", "16ms"], "--fps"),
     "no folder": (["compare", "--csv", "nowhere/a.csv"], "nowhere"),
     "bad picture": (["compare", "--plot", "a.xyz"], ".png"),
+    "csv beside plot": (["compare", "--plot", "a.png", "--csv", "a.csv"], "a.csv"),
+    "two pictures, one csv": (["simulate", "--timeline", "a.png", "--histogram", "a.svg"], "a.csv"),
     "missing config": (["compare", "--config", "none.toml"], "none.toml"),
     "learner rule": (["compare", "--learning-time", "1s", "--learner-rule", "sequential"], "sequential"),
     "learners": (["compare", "--learners", "0"], "0"),

@@ -1,0 +1,32 @@
+"""Pictures of results: figures by matplotlib, traces for Perfetto.
+
+Every ``plot_x(result, *, ax=None)`` returns the Axes it drew into; ``x_rows`` are the numbers
+it shows, and ``save_figure`` writes both::
+
+    axes = plot_inaction(comparison)
+    save_figure(axes.figure, "inaction.png", inaction_rows(comparison))
+
+Nothing here is shown on a screen or touches matplotlib's global state, and matplotlib is
+imported only when something is drawn.
+"""
+
+from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_time
+from rtsim.pictures.inaction import inaction_rows, plot_inaction
+from rtsim.pictures.save import checked_suffix, save_figure
+from rtsim.pictures.style import figure_of
+from rtsim.pictures.timeline import plot_timeline, timeline_rows
+from rtsim.pictures.trace import chrome_trace, write_trace
+
+__all__ = [
+    "checked_suffix",
+    "chrome_trace",
+    "figure_of",
+    "inaction_rows",
+    "interaction_time_rows",
+    "plot_inaction",
+    "plot_interaction_time",
+    "plot_timeline",
+    "save_figure",
+    "timeline_rows",
+    "write_trace",
+]
