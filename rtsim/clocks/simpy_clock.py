@@ -168,7 +168,7 @@ class SimpyClock:
         """Ask the rule, read the newest observation, infer, hand the action over; for ever."""
         env, program, memory = self.env, self.program, self.program.state
         done_with = -1  # observation of the last inference of zero length
-        count = 0
+        count = left_last = 0
         yield self.at(0, START, w)
         while True:
             while True:
@@ -186,20 +186,22 @@ class SimpyClock:
             if self.dispatch_times:
                 duration += self.dispatch_times[w].draw(started)[0]
             stage = -(-duration // program.stages)
-            latency = stage if program.skip else duration
-            inference = (w, count, observation, started, started + latency, -1, version, component, -1)
+            # A pipeline keeps the order: nothing leaves it before what entered earlier.
+            end = max(started + (stage if program.skip else duration), left_last)
+            left_last = end if program.stages > 1 else 0
+            inference = (w, count, observation, started, end, -1, version, component, -1)
             count += 1
-            if latency == 0:
+            if duration == 0:
                 done_with = self.step
+            if end == started:
                 free = self.finish(inference)
             elif program.stages > 1:
-                self.at(started + latency, END, w).callbacks.append(partial(self._leave_pipeline, inference))
-                self.busy[w] += stage
+                self.at(end, END, w).callbacks.append(partial(self._leave_pipeline, inference))
                 free = started + stage
             else:
-                yield self.at(started + latency, END, w)
-                self.busy[w] += latency
+                yield self.at(end, END, w)
                 free = self.finish(inference)
+            self.busy[w] += stage
             if program.learns == "after":
                 yield from self.learn_inline()
                 free = max(free, env.now)

@@ -113,15 +113,6 @@ CHUNKING = Rule(
 )
 
 
-def pipeline_on_end(
-    now: int, worker: int, started: int, observation: int, step: int, step_start: int, params: Ints, state: State
-) -> tuple[int, int]:
-    """Release in order: results leave a pipeline in the order their inputs entered; state (last release)."""
-    release = max(now, state[0])
-    state[0] = release
-    return release, now
-
-
 def _layers(options: Options) -> int:
     layers = options["layers"]
     assert isinstance(layers, int)
@@ -132,7 +123,7 @@ def _prepare_pipeline(options: Options, setting: Setting) -> Program:
     layers = _layers(options)
     if layers > 10_000:
         raise InvalidValue(f"option layers={layers} must be at most 10000")
-    return Program(start_now, pipeline_on_end, [], [0], stages=layers, skip=bool(options["skip"]))
+    return Program(start_now, release_now, stages=layers, skip=bool(options["skip"]))
 
 
 PIPELINE = Rule(

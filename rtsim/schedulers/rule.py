@@ -201,7 +201,8 @@ class Program:
     chunk : int
         Actions per inference, for successive steps.
     stages : int
-        Inferences one worker may have in flight, started one stage time apart.
+        Inferences one worker may have in flight, started one stage time apart; they leave in
+        the order they entered.
     skip : bool
         With stages: the action is released after one stage time (its freshest input).
     learns : str
