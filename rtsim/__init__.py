@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from rtsim.errors import RtsimError
     from rtsim.experiments import Comparison, Design, compare
     from rtsim.scenario import Mailbox, Scenario
-    from rtsim.schedule import Schedule, Statistics
+    from rtsim.schedule import Schedule
     from rtsim.schedulers import Rule, RuleSpec, register
+    from rtsim.statistics import Statistics
     from rtsim.timing import Law, Profile, law
 
 __version__ = "0.1.0"
@@ -34,7 +35,7 @@ _HOMES = {
     "RuleSpec": "rtsim.schedulers",
     "Scenario": "rtsim.scenario",
     "Schedule": "rtsim.schedule",
-    "Statistics": "rtsim.schedule",
+    "Statistics": "rtsim.statistics",
     "compare": "rtsim.experiments",
     "law": "rtsim.timing",
     "register": "rtsim.schedulers",

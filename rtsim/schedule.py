@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.errors import FileProblem, InvalidValue, write_atomically
+from rtsim.statistics import Statistics, Tally, sum_of_squares
 
 SCHEMA = "rtsim.schedule/1"
 
@@ -109,15 +110,53 @@ class Schedule:
         """The settings that made it, JSON values."""
         return dict(self.header["scenario"])
 
-    def delay_counts(self, warmup_steps: int = 0) -> NDArray[np.int64]:
-        """How many agent steps from ``warmup_steps`` on had a delay of 0, 1, 2, … steps; int64."""
-        acted = np.flatnonzero(self.acted)
-        acted = acted[acted >= warmup_steps]
-        return np.bincount(acted - self.steps["observation"][acted]).astype(np.int64)
-
     def statistics(self, warmup_steps: int = 0) -> Statistics:
-        """Statistics of all steps from ``warmup_steps`` on; see :class:`Statistics`."""
-        return _statistics(self, warmup_steps)
+        """Statistics of all steps from ``warmup_steps`` on; see :class:`~rtsim.statistics.Statistics`."""
+        return self.tally(warmup_steps).statistics()
+
+    def tally(self, warmup_steps: int = 0) -> Tally:
+        """Counts of all steps from ``warmup_steps`` on.
+
+        Raises
+        ------
+        InvalidValue
+            If the warm-up leaves no step.
+        """
+        count = len(self)
+        if not 0 <= warmup_steps < count:
+            raise InvalidValue(
+                f"warmup_steps {warmup_steps} must lie in 0..{count - 1}, below the {count} steps of the run"
+            )
+        steps = {name: column[warmup_steps:] for name, column in self.steps.items()}
+        acted = np.flatnonzero(steps["worker"] >= 0)
+        gap_ns, gaps = np.diff(steps["time_ns"][acted]), np.diff(acted)
+        updates = self.updates
+        landed = updates["land_ns"] >= self.steps["time_ns"][warmup_steps]
+        newest = np.searchsorted(updates["land_ns"], steps["time_ns"][acted], side="right")
+        current = np.concatenate([np.zeros(1, np.int64), updates["version"]])[newest]
+        return Tally(
+            steps=count - warmup_steps,
+            used=len(acted),
+            released=int(steps["released"].sum()),
+            overwritten=int(steps["overwritten"].sum()),
+            dropped=int(steps["dropped"].sum()),
+            gaps=len(gaps),
+            gap_ns=int(gap_ns.sum()),
+            gap_ns_squared=sum_of_squares(gap_ns),
+            gap_steps=int(gaps.sum()),
+            gap_steps_squared=sum_of_squares(gaps),
+            transitions=int(updates["batch"][landed].sum()),
+            updates=int(landed.sum()),
+            staleness=int((updates["version"] - 1 - updates["read_version"])[landed].sum()),
+            age=int((current - steps["version"][acted]).sum()),
+            learned=len(updates["version"]) > 0,
+            horizon_ns=int(self.steps["time_ns"][-1]),
+            busy_ns=tuple(self.busy_ns.tolist()),
+            learner_busy_ns=tuple(self.learner_busy_ns.tolist()),
+            longest_inference_ns=self.totals["longest_inference_ns"],
+            pending=self.totals["pending"],
+            delay_counts=np.bincount(acted + warmup_steps - steps["observation"][acted]).astype(np.int64),
+        )
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """All arrays by the name they have in the file."""
@@ -261,102 +300,4 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
         arrays["learner_busy_ns"],
         totals,
         table("spans/", SPAN_COLUMNS, False),
-    )
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Summary of one Schedule after its warm-up. Fractions are of environment steps or actions.
-
-    Attributes
-    ----------
-    steps : int
-        Environment steps counted.
-    inaction_fraction : float
-        Share of steps on which the default policy acted.
-    interaction_time_s, interaction_time_var_s2 : float or None
-        Mean (s) and variance (s²) of the time between steps on which the agent acted; None
-        with fewer than two of them.
-    interaction_steps, interaction_steps_var : float or None
-        The same in environment steps.
-    delay_steps_mean, delay_steps_p50, delay_steps_p99 : float or None
-        Step an action applied to minus step of its observation.
-    overwritten_fraction : float
-        Share of released actions replaced before use.
-    released, used, overwritten, dropped : int
-        Counts of actions in the counted steps.
-    worker_utilisation, learner_utilisation : float
-        Share of time, over the whole run, spent inferring or learning, mean over processes.
-    transitions_per_step : float
-        Transitions learned from per environment step.
-    update_staleness_mean : float or None
-        Updates landed between reading the parameters and landing.
-    parameter_age_updates_mean : float or None
-        Updates landed between an inference's start and the step its action applied to.
-    """
-
-    steps: int
-    inaction_fraction: float
-    interaction_time_s: float | None
-    interaction_time_var_s2: float | None
-    interaction_steps: float | None
-    interaction_steps_var: float | None
-    delay_steps_mean: float | None
-    delay_steps_p50: float | None
-    delay_steps_p99: float | None
-    overwritten_fraction: float
-    released: int
-    used: int
-    overwritten: int
-    dropped: int
-    worker_utilisation: float
-    learner_utilisation: float
-    transitions_per_step: float
-    update_staleness_mean: float | None
-    parameter_age_updates_mean: float | None
-
-
-def _statistics(schedule: Schedule, warmup_steps: int) -> Statistics:
-    count = len(schedule)
-    if not 0 <= warmup_steps < count:
-        raise InvalidValue(
-            f"warmup_steps {warmup_steps} must lie in 0..{count - 1}, below the {count} steps of the run"
-        )
-    window = slice(warmup_steps, None)
-    steps = {name: column[window] for name, column in schedule.steps.items()}
-    acted = np.flatnonzero(steps["worker"] >= 0)
-    delays = acted + warmup_steps - steps["observation"][acted]
-    gaps_ns, gaps = np.diff(steps["time_ns"][acted]), np.diff(acted)
-    released, used = int(steps["released"].sum()), len(acted)
-    times = schedule.steps["time_ns"]
-    horizon = int(times[-1]) or 1
-    begin = int(times[warmup_steps])
-    updates = schedule.updates
-    landed = updates["land_ns"] >= begin
-    age = None
-    if len(updates["land_ns"]) and used:
-        newest = np.searchsorted(updates["land_ns"], steps["time_ns"][acted], side="right")
-        current = np.concatenate([[0], updates["version"]])[newest]
-        age = float((current - steps["version"][acted]).mean())
-    stale = (updates["version"] - 1 - updates["read_version"])[landed]
-    return Statistics(
-        steps=count - warmup_steps,
-        inaction_fraction=1 - used / (count - warmup_steps),
-        interaction_time_s=float(gaps_ns.mean()) / 1e9 if len(gaps) else None,
-        interaction_time_var_s2=float((gaps_ns / 1e9).var()) if len(gaps) else None,
-        interaction_steps=float(gaps.mean()) if len(gaps) else None,
-        interaction_steps_var=float(gaps.var()) if len(gaps) else None,
-        delay_steps_mean=float(delays.mean()) if used else None,
-        delay_steps_p50=float(np.percentile(delays, 50, method="inverted_cdf")) if used else None,
-        delay_steps_p99=float(np.percentile(delays, 99, method="inverted_cdf")) if used else None,
-        overwritten_fraction=int(steps["overwritten"].sum()) / released if released else 0.0,
-        released=released,
-        used=used,
-        overwritten=int(steps["overwritten"].sum()),
-        dropped=int(steps["dropped"].sum()),
-        worker_utilisation=float(schedule.busy_ns.mean() / horizon),
-        learner_utilisation=float(schedule.learner_busy_ns.mean() / horizon) if len(schedule.learner_busy_ns) else 0.0,
-        transitions_per_step=float(updates["batch"][landed].sum()) / (count - warmup_steps),
-        update_staleness_mean=float(stale.mean()) if len(stale) else None,
-        parameter_age_updates_mean=age,
     )

@@ -14,10 +14,11 @@ import numpy as np
 
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.experiments.design import Design
+from rtsim.experiments.intervals import Interval, fraction_ci95, mean_ci95
 from rtsim.experiments.required import Cell, Required, required_workers, run_cell
-from rtsim.experiments.statistics import Interval, fraction_ci95, mean_ci95, percentile_of_counts
 from rtsim.scenario import Scenario
 from rtsim.schedulers import RuleSpec
+from rtsim.statistics import percentile_of_counts
 
 SCHEMA = "rtsim.compare/1"
 Progress = Callable[[str, int, int], None]
@@ -148,7 +149,7 @@ def _row(scenario: Scenario, cells: Sequence[Cell], longest: float) -> Row:
         interaction_time_s=average("interaction_time_s"),
         interaction_time_std_s=None if variance is None else float(np.sqrt(variance)),
         delay_steps_mean=average("delay_steps_mean"),
-        delay_steps_p99=percentile_of_counts(np.asarray(counts), 0.99),
+        delay_steps_p99=percentile_of_counts(np.asarray(counts), 99),
         overwritten_fraction=sum(cell.statistics.overwritten for cell in cells) / released if released else 0.0,
         dropped_fraction=sum(cell.statistics.dropped for cell in cells) / released if released else 0.0,
         capacity_limit=scenario.capacity_limit,

@@ -13,8 +13,8 @@ from rtsim.clocks import simulate
 from rtsim.experiments.closed_forms import largest_inference, paper_formula
 from rtsim.experiments.design import Design
 from rtsim.scenario import Scenario
-from rtsim.schedule import Statistics
 from rtsim.schedulers import RuleSpec
+from rtsim.statistics import Statistics
 from rtsim.theory import ceil_ratio
 from rtsim.timing import units
 
@@ -29,9 +29,8 @@ class Cell:
 
 
 def run_cell(scenario: Scenario, warmup: int) -> Cell:
-    schedule = simulate(scenario)
-    longest = schedule.totals["longest_inference_ns"] / units.NS
-    return Cell(schedule.statistics(warmup), schedule.delay_counts(warmup), longest)
+    tally = simulate(scenario).tally(warmup)
+    return Cell(tally.statistics(), tally.delay_counts, tally.longest_inference_ns / units.NS)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from scipy import stats
 from rtsim import Design, RuleSpec, Scenario, compare, simulate
 from rtsim.errors import InvalidValue
 from rtsim.experiments import closed_forms
-from rtsim.experiments.statistics import mean_ci95, percentile_of_counts
+from rtsim.experiments.intervals import mean_ci95
+from rtsim.statistics import percentile_of_counts, sum_of_squares
 
 
 def design(*rules: str, inference: str = "90ms", workers: tuple[int, ...] = (6,), **changes) -> Design:
@@ -31,8 +32,13 @@ def test_mean_ci95_equals_scipys_t_interval():
 def test_percentile_of_counts_equals_numpys_on_the_expanded_values():
     counts = [3, 0, 7, 90, 1]
     values = np.repeat(np.arange(5), counts)
-    for q in (0.01, 0.03, 0.1, 0.5, 0.99, 1.0):
-        assert percentile_of_counts(counts, q) == np.percentile(values, 100 * q, method="inverted_cdf")
+    for q in (1, 3, 10, 50, 99, 100):
+        assert percentile_of_counts(np.array(counts), q) == np.percentile(values, q, method="inverted_cdf")
+
+
+def test_sum_of_squares_is_exact_beyond_int64():
+    values = np.random.default_rng(0).integers(0, 2**61, 1000)
+    assert sum_of_squares(values) == sum(int(v) ** 2 for v in values)
 
 
 def test_rows_are_means_over_seeds_of_single_runs():

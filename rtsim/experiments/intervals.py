@@ -30,15 +30,3 @@ def fraction_ci95(values: Sequence[float]) -> tuple[float, Interval | None]:
     """:func:`mean_ci95` with the interval cut to 0..1, where fractions live."""
     mean, interval = mean_ci95(values)
     return mean, None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
-
-
-def percentile_of_counts(counts: Sequence[int] | np.ndarray, q: float) -> int | None:
-    """Smallest value whose cumulative count reaches q of the total; values are 0, 1, 2, …
-
-    >>> percentile_of_counts([0, 98, 2], 0.99)
-    2
-    """
-    cumulative = np.cumsum(counts)
-    if len(cumulative) == 0 or cumulative[-1] == 0:
-        return None
-    return int(np.searchsorted(cumulative, np.ceil(q * cumulative[-1] - 1e-9), side="left"))
