@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 import simpy
 
+from rtsim.clocks.gather import RAW_INFERENCE, RAW_STEP, Raw, gather
 from rtsim.errors import RuleFault
 from rtsim.scenario import Scenario
-from rtsim.schedule import SCHEMA, SPAN_COLUMNS, STEP_COLUMNS, UPDATE_COLUMNS, Schedule
+from rtsim.schedule import UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import DROP
 from rtsim.timing import BlockStream, Law, Spells, StepClock
 
@@ -66,21 +67,8 @@ class SimpyClock:
         self.waiting: dict[int, list[tuple[int, simpy.Event]]] = {}
         self.held: dict[int, list[tuple[int, int, int]]] = {}
         self.released = self.overwritten = self.dropped = 0
-        self.steps = {
-            name: array("q") for name in ("time", "row", "position", "release", "released", "overwritten", "dropped")
-        }
-        inference_columns = (
-            "worker",
-            "inference",
-            "observation",
-            "start",
-            "end",
-            "release",
-            "version",
-            "component",
-            "used",
-        )
-        self.inferences = {name: array("q") for name in inference_columns}
+        self.steps = {name: array("q") for name in RAW_STEP}
+        self.inferences = {name: array("q") for name in RAW_INFERENCE}
         self.updates = {name: array("q") for name in UPDATE_COLUMNS}
         self.busy = [0] * scenario.workers
         self._prepare_draws()
@@ -334,49 +322,17 @@ class SimpyClock:
         return self._schedule()
 
     def _schedule(self) -> Schedule:
-        """Gather the columns: one row per step out of one row per inference."""
-        inference = {
-            name: np.frombuffer(c, dtype=np.int64) if len(c) else np.empty(0, np.int64)
-            for name, c in self.inferences.items()
-        }
-        step = {name: np.frombuffer(column, dtype=np.int64) for name, column in self.steps.items()}
-        rows = step["row"]
-        acted = rows >= 0
+        def columns(table: dict[str, array[int]]) -> dict[str, Any]:
+            return {name: np.array(column, dtype=np.int64) for name, column in table.items()}
 
-        def per_step(name: str) -> Any:
-            column = np.full(len(rows), -1, dtype=np.int64)
-            column[acted] = inference[name][rows[acted]]
-            return column
-
-        columns = {
-            "time_ns": step["time"],
-            "observation": per_step("observation"),
-            "worker": per_step("worker"),
-            "inference": per_step("inference"),
-            "chunk_index": step["position"],
-            "component": per_step("component"),
-            "start_ns": per_step("start"),
-            "end_ns": per_step("end"),
-            "release_ns": step["release"],
-            "version": per_step("version"),
-            "released": step["released"],
-            "overwritten": step["overwritten"],
-            "dropped": step["dropped"],
-        }
-        names = {"start_ns": "start", "end_ns": "end", "release_ns": "release", "used_step": "used"}
-        spans = {name: inference[names.get(name, name)].astype(kind) for name, kind in SPAN_COLUMNS.items()}
-        return Schedule(
-            header={"schema": SCHEMA, "clock": "simpy", "scenario": self.scenario.to_json()},
-            steps={name: columns[name].astype(kind) for name, kind in STEP_COLUMNS.items()},
-            updates={name: np.array(self.updates[name], dtype=kind) for name, kind in UPDATE_COLUMNS.items()},
-            busy_ns=np.array(self.busy, dtype=np.int64),
-            learner_busy_ns=np.array(self.learner_busy, dtype=np.int64),
-            totals={
-                "stale_episode": 0,
-                "pending": len(self.mailbox),
-                "longest_inference_ns": int((inference["end"] - inference["start"]).max(initial=0)),
-            },
-            spans=spans if self.keep_spans else None,
+        return gather(
+            self.scenario,
+            "simpy",
+            Raw(columns(self.steps), columns(self.inferences), columns(self.updates)),
+            busy_ns=self.busy,
+            learner_busy_ns=self.learner_busy,
+            pending=len(self.mailbox),
+            spans=self.keep_spans,
         )
 
 

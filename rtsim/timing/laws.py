@@ -193,11 +193,22 @@ class Lognormal(ScipyLaw):
         """Standard deviation of ln T."""
         return math.sqrt(math.log1p(self.cv**2))
 
+    @property
+    def median(self) -> float:
+        """Median, seconds: mean · exp(−σ²/2)."""
+        return self.mean_s * math.exp(-(self.sigma**2) / 2)
+
     @cached_property
     def frozen(self) -> Any:
         from scipy import stats
 
-        return stats.lognorm(s=self.sigma, scale=self.mean_s * math.exp(-(self.sigma**2) / 2))
+        return stats.lognorm(s=self.sigma, scale=self.median)
+
+    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+        # The frozen ppf is this same formula behind a tenth of a millisecond of argument checks.
+        from scipy.special import ndtri
+
+        return np.asarray(self.median * np.exp(self.sigma * ndtri(uniforms)), dtype=np.float64)
 
     @property
     def mean(self) -> float:
