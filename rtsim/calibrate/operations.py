@@ -39,7 +39,7 @@ def check_available(plan: CalibrationPlan) -> None:
     if plan.device == "cuda" and not torch.cuda.is_available():
         raise InvalidValue(
             f"device 'cuda' needs a GPU, but torch {torch.__version__} sees none; "
-            "give device='cpu', or install a CUDA build of torch (https://pytorch.org/get-started)"
+            "give device='cpu', or install a CUDA build of torch"
         )
     if plan.compiled and not any(map(shutil.which, _compilers())):
         raise InvalidValue(

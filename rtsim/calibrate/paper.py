@@ -1,7 +1,7 @@
 """The delays that the first paper's authors published, as the shipped profile ``paper``.
 
 Sources: Riemer et al. 2025, Sec. 5 and App. A, and the lists of delays by model size in the
-README of the authors' code (github.com/CERC-AAI/realtime_rl).
+README of the authors' code (CERC-AAI/realtime_rl).
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def paper_profile() -> Profile:
         name="paper",
         description=(
             "Delays published by Riemer et al. 2025, Enabling Realtime Reinforcement Learning at Scale with Staggered "
-            "Asynchronous Inference (App. A, and the README of the code the authors published, CERC-AAI/realtime_rl), in steps of 59.7275 "
+            "Asynchronous Inference (App. A, and the README of the code the authors published, CERC-AAI/realtime_rl), "
+            "in steps of 59.7275 "
             "frames/s, stored as the delay less half a step. Single values: they carry no spread. Parameters are the "
             "published nominal sizes. The delays of 30 convolutions are listed for Atari at 60 frames/s; at all but "
             "the largest model the two rates give the same delay."

@@ -1,7 +1,7 @@
 """Shapes and sizes of the first paper's ResNets, as integer arithmetic without torch.
 
 The network (Riemer et al. 2025, Sec. 5 and App. A; layer by layer as in the authors' code,
-github.com/CERC-AAI/realtime_rl) reads one 84 × 84 grey image. A block is a base convolution
+CERC-AAI/realtime_rl) reads one 84 × 84 grey image. A block is a base convolution
 3 × 3 without padding, a max-pool 3 × 3 without padding, and two residual blocks of two padded
 convolutions 3 × 3: five convolutions. So a base convolution takes 2 pixels off the side, and
 a pool takes 2 more (stride 1) or leaves ⌊(side − 3)/2⌋ + 1 (stride 2):
