@@ -142,6 +142,8 @@ class Calibrate:
     """Name of the profile."""
     out: File = "profile.json"
     """Where to write it. Use it as --inference-time profile:./profile.json#MODEL."""
+    append: Flag = False
+    """Add to the models that the file has already (measured on the same kind of machine)."""
     json: Flag = False
     """Print the summary as JSON."""
 

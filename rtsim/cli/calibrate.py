@@ -35,6 +35,7 @@ def run(arguments: Calibrate) -> int:
         time_limit_s=units.duration(arguments.time_limit, "--time-limit"),
         name=arguments.name,
     )
+    before = _to_append_to(arguments) if arguments.append else None
     code = 0
     try:
         profile = _with_progress(plan)
@@ -43,6 +44,8 @@ def run(arguments: Calibrate) -> int:
         render.note("rtsim: interrupted; what was finished is kept")
     if not profile.models:
         return code
+    if before is not None:
+        profile = _merged(before, profile)
     profile.save(arguments.out)
     law = f"profile:./{arguments.out}" if "/" not in arguments.out else f"profile:{arguments.out}"
     if arguments.json:
@@ -60,6 +63,44 @@ def run(arguments: Calibrate) -> int:
     first = next(iter(profile.models))
     render.line(f'next: rtsim compare --inference-time "{law}#{first}"')
     return code
+
+
+def _to_append_to(arguments: Calibrate) -> Profile | None:
+    """The profile at --out, if there is one, read before hours of measuring rather than after."""
+    from pathlib import Path
+
+    from rtsim.timing import Profile
+
+    return Profile.load(str(Path(arguments.out).absolute())) if Path(arguments.out).exists() else None
+
+
+def _merged(before: Profile, measured: Profile) -> Profile:
+    """Both sets of models, the new ones winning; the machine must be of the same kind.
+
+    Raises
+    ------
+    InvalidValue
+        If processor or torch differ: their times must not stand in one profile.
+    """
+    from dataclasses import replace
+
+    from rtsim.errors import InvalidValue
+
+    for what in ("cpu", "torch"):
+        if before.machine.get(what) != measured.machine.get(what):
+            raise InvalidValue(
+                f"--append: {what} was {before.machine.get(what)!r} and is {measured.machine.get(what)!r} now; "
+                "write another profile"
+            )
+    models = dict(before.models)
+    for key, model in measured.models.items():
+        old = models.get(key)
+        if old is not None:
+            model = replace(
+                model, inference=model.inference or old.inference, learning={**old.learning, **model.learning}
+            )
+        models[key] = model
+    return replace(before, models=models)
 
 
 def _with_progress(plan: CalibrationPlan) -> Profile:

@@ -72,7 +72,7 @@ class Spells:
     def __init__(self, law: Contention, seed: int, purpose_index: int) -> None:
         self._generator = generator(seed, "spells", purpose_index)
         self._means = np.tile([law.calm, law.slow], BLOCK // 2)
-        self._permille = law.permille
+        self.permille = law.permille
         #: Switch times in ns, ascending; an even number of switches before t means calm.
         self.switches: list[int] = []
 
@@ -89,7 +89,7 @@ class Spells:
         if bisect_right(self.switches, now) % 2 == 0:
             return duration
         whole, rest = divmod(duration, 1000)
-        return whole * self._permille + rest * self._permille // 1000
+        return whole * self.permille + rest * self.permille // 1000
 
 
 class StepClock:
