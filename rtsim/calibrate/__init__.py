@@ -6,6 +6,7 @@ Torch and psutil are imported when measuring begins, not with this package.
 
 from __future__ import annotations
 
+from rtsim.calibrate.machine import identity
 from rtsim.calibrate.measure import CalibrationInterrupted, Measurement, Progress, calibrate, measurements
 from rtsim.calibrate.paper import paper_profile
 from rtsim.calibrate.plan import CalibrationPlan
@@ -17,6 +18,7 @@ __all__ = [
     "Measurement",
     "Progress",
     "calibrate",
+    "identity",
     "measurements",
     "paper_profile",
     "relative_precision",

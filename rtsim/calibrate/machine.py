@@ -64,6 +64,13 @@ class Watch:
         }
 
 
+def identity() -> dict[str, str]:
+    """What must agree for times to stand in one profile: processor and torch version."""
+    import torch
+
+    return {"cpu": _cpu()[0], "torch": str(torch.__version__)}
+
+
 def memory_needed(plan: CalibrationPlan, k: float, batch: int | None = None) -> int:
     """Estimate of the bytes that an operation needs, from above.
 

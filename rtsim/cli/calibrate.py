@@ -66,32 +66,36 @@ def run(arguments: Calibrate) -> int:
 
 
 def _to_append_to(arguments: Calibrate) -> Profile | None:
-    """The profile at --out, if there is one, read before hours of measuring rather than after."""
-    from pathlib import Path
-
-    from rtsim.timing import Profile
-
-    return Profile.load(str(Path(arguments.out).absolute())) if Path(arguments.out).exists() else None
-
-
-def _merged(before: Profile, measured: Profile) -> Profile:
-    """Both sets of models, the new ones winning; the machine must be of the same kind.
+    """The profile at --out, if there is one, checked before hours of measuring rather than after.
 
     Raises
     ------
     InvalidValue
         If processor or torch differ: their times must not stand in one profile.
     """
-    from dataclasses import replace
+    from pathlib import Path
 
+    from rtsim.calibrate import identity
     from rtsim.errors import InvalidValue
+    from rtsim.timing import Profile
 
-    for what in ("cpu", "torch"):
-        if before.machine.get(what) != measured.machine.get(what):
+    path = Path(arguments.out)
+    if not path.exists():
+        return None
+    before = Profile.load(path.absolute())
+    for what, here in identity().items():
+        if before.machine.get(what) != here:
             raise InvalidValue(
-                f"--append: {what} was {before.machine.get(what)!r} and is {measured.machine.get(what)!r} now; "
+                f"--append: {what} of {arguments.out!r} is {before.machine.get(what)!r}, here it is {here!r}; "
                 "write another profile"
             )
+    return before
+
+
+def _merged(before: Profile, measured: Profile) -> Profile:
+    """Both sets of models, what was measured last winning."""
+    from dataclasses import replace
+
     models = dict(before.models)
     for key, model in measured.models.items():
         old = models.get(key)

@@ -205,6 +205,10 @@ class SimpyClock:
         release, free = program.on_end(
             now, w, started, observation, self.step, self.step_start, program.params, program.state
         )
+        if free < now or 0 <= release < now:
+            raise RuleFault(
+                f"rule {self.scenario.rule} answers release {release}, free {free} at {now} ns; not in the past"
+            )
         row = len(self.inferences["worker"])
         for column, value in zip(self.inferences.values(), inference, strict=True):
             column.append(value)
@@ -215,8 +219,6 @@ class SimpyClock:
             self.release_at(release, w, row, 0)
         else:
             self.hold(-1 - release, w, row, 0)
-        if free < now or (0 <= release < now):
-            raise RuleFault(f"rule {self.scenario.rule} answers a time before {now} ns")
         return free
 
     def release_at(self, time: int, w: int, row: int, position: int) -> None:
