@@ -104,7 +104,10 @@ def _merged(before: Profile, measured: Profile) -> Profile:
                 model, inference=model.inference or old.inference, learning={**old.learning, **model.learning}
             )
         models[key] = model
-    return replace(before, models=models)
+    described = before.description
+    if measured.description not in described:
+        described = f"{described} {measured.description}"
+    return replace(before, models=models, description=described)
 
 
 def _with_progress(plan: CalibrationPlan) -> Profile:
