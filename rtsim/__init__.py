@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rtsim.statistics import Statistics
     from rtsim.timing import Law, Profile, law
 
-__version__ = "0.1.0"
+from rtsim.version import __version__ as __version__
 
 #: Public names and where they live. Loaded on first use: ``rtsim --help`` must not wait for numpy.
 _HOMES = {

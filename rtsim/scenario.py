@@ -13,8 +13,9 @@ from typing import Any
 
 from rtsim.errors import InvalidValue
 from rtsim.schedulers import LearnerRule, Program, RuleSpec, Setting, find_learner
-from rtsim.theory import capacity_limit
+from rtsim.theory import capacity_limit, ceil_ratio
 from rtsim.timing import Constant, Law, law, step_period, units
+from rtsim.timing.grammar import Percentile
 
 MAX_STEPS = 10**9
 MAX_WORKERS = 100_000
@@ -96,17 +97,17 @@ class Scenario:
 
     rule: RuleSpec
     inference_time: Law
-    workers: int = 1
-    step_time: Fraction | Law = Fraction(1)
-    steps: int = 20_000
-    seed: int = 0
-    mailbox: Mailbox = Mailbox()
-    dispatch_time: Law | None = None
-    learning_time: Law | None = None
-    learner_rule: str = "auto"
-    learners: int = 1
-    learning_starts: int = 0
-    batch: int = 16
+    workers: int
+    step_time: Fraction | Law
+    steps: int
+    seed: int
+    mailbox: Mailbox
+    dispatch_time: Law | None
+    learning_time: Law | None
+    learner_rule: str
+    learners: int
+    learning_starts: int
+    batch: int
 
     def __init__(
         self,
@@ -125,17 +126,13 @@ class Scenario:
         batch: int = 16,
     ) -> None:
         spec = RuleSpec.of(rule)
-        for name, value, low, high in (
-            ("workers", workers, 1, MAX_WORKERS),
-            ("steps", steps, 1, MAX_STEPS),
-            ("seed", seed, 0, 2**63 - 1),
-            ("learners", learners, 1, MAX_WORKERS),
-            ("learning_starts", learning_starts, 0, MAX_STEPS),
-            ("batch", batch, 1, 10**9),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise InvalidValue(f"{name} {value} must be a whole number in {low}..{high}")
-        if learner_rule != "auto" and find_learner(learner_rule).inline and spec.name != "sequential":
+        workers = units.whole(workers, "workers", 1, MAX_WORKERS)
+        steps = units.whole(steps, "steps", 1, MAX_STEPS)
+        seed = units.whole(seed, "seed", 0, 2**63 - 1)
+        learners = units.whole(learners, "learners", 1, MAX_WORKERS)
+        learning_starts = units.whole(learning_starts, "learning_starts", 0, MAX_STEPS)
+        batch = units.whole(batch, "batch", 1, 10**9)
+        if learner_rule != "auto" and find_learner(learner_rule).inline and not spec.rule.learns_inline:
             raise InvalidValue(
                 f"learner rule {learner_rule!r} does not go with the rule {spec.name!r}: sequential learning happens "
                 "inside the one process of the rule sequential; give --learner-rule auto"
@@ -157,8 +154,14 @@ class Scenario:
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
-        if self.inference_mean == float("inf"):
-            raise InvalidValue(f"inference_time {self.inference_time} has no finite mean")
+        measured = re.fullmatch(r"profile:.*@batch(\d+)", str(self.learning_time))
+        if measured and int(measured[1]) != batch:
+            raise InvalidValue(
+                f"learning_time {self.learning_time} was measured at batch {measured[1]}, but batch is {batch}; "
+                "give both alike"
+            )
+        if steps * self.step_mean * units.NS >= 2**62:
+            raise InvalidValue(f"{steps} steps of {units.show(self.step_mean)} last longer than 146 years; give fewer")
 
     def with_(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed."""
@@ -171,7 +174,7 @@ class Scenario:
 
     @property
     def inference_mean(self) -> float:
-        """Mean time a worker is taken by one inference, dispatch included, seconds."""
+        """Mean time of one inference, dispatch included, seconds."""
         return self.duration_law.mean + (self.dispatch_time.mean if self.dispatch_time else 0.0)
 
     @property
@@ -182,13 +185,40 @@ class Scenario:
     @property
     def capacity_limit(self) -> float:
         """Least inaction fraction any rule can reach with these workers; see :func:`rtsim.theory.capacity_limit`."""
-        actions = self.workers * self.rule.inferences_in_flight * self.rule.actions_per_inference
-        return capacity_limit(actions, self.step_mean, self.inference_mean)
+        least = self.duration_law.least_mean + (self.dispatch_time.least_mean if self.dispatch_time else 0.0)
+        return capacity_limit(self.workers * self._actions_per_worker, self.step_mean, least)
+
+    @property
+    def _actions_per_worker(self) -> int:
+        return self.rule.inferences_in_flight * self.rule.actions_per_inference
+
+    @property
+    def least_workers(self) -> int:
+        """⌈τ̄_θ/τ_M⌉: about where the capacity limit reaches zero (⌈τ̄_θ/(k τ_M)⌉ for chunks of k)."""
+        return ceil_ratio(self.inference_mean / self._actions_per_worker, self.step_mean)
+
+    @property
+    def settling_steps(self) -> int:
+        """Steps that four long inferences take (0.999 quantile), at least 100, at most half of the run.
+
+        The default warm-up: enough for a maximum to be found and for first offsets to act.
+        ``exp_time`` drifts on for ≫ 1/c.v.² inferences per worker; give a longer one there.
+        """
+        setting = self.setting()
+        long = min(setting.ns(Percentile(99.9), "warm-up"), units.MAX_DURATION_NS) / units.NS
+        return min(max(4 * ceil_ratio(long, self.step_mean), 100), self.steps // 2)
+
+    @property
+    def expected_inferences(self) -> float:
+        """About how many inferences the run will make if every worker is always busy."""
+        per_step = self.step_mean / self.inference_mean if self.inference_mean else 1.0
+        # Of zero length there is at most one for each observation.
+        return self.steps * self.workers * self.rule.inferences_in_flight * per_step
 
     @property
     def learner(self) -> LearnerRule:
         """The learner rule in force."""
-        if self.rule.name == "sequential":
+        if self.rule.rule.learns_inline:
             return find_learner("sequential")
         return find_learner("round_robin" if self.learner_rule == "auto" else self.learner_rule)
 
@@ -201,11 +231,12 @@ class Scenario:
 
     def setting(self) -> Setting:
         """What the rule may know about this scenario."""
+        exact = isinstance(self.step_time, Fraction)
         return Setting(
             workers=self.workers,
             law=self.duration_law,
-            step_ns=self.step_mean * units.NS,
-            stochastic_steps=not isinstance(self.step_time, Fraction),
+            step=self.step_time if exact else Fraction(self.step_mean * units.NS),  # type: ignore[arg-type]
+            dispatch=self.dispatch_time,
         )
 
     def program(self) -> Program:
@@ -265,12 +296,13 @@ def _step_time(value: str | float | Fraction | Law) -> Fraction | Law:
 def spell_step_time(value: Fraction | Law) -> str:
     """The text of a step time that :class:`Scenario` reads back.
 
-    >>> spell_step_time(step_period("59.7275fps")), spell_step_time(step_period("16ms"))
-    ('59.7275fps', '16ms')
+    >>> spell_step_time(step_period("59.7275fps")), spell_step_time(Fraction(100_000_001, 7))
+    ('59.7275fps', '100000001/7ns')
     """
     if not isinstance(value, Fraction):
         return str(value)
     rate = float(Fraction(units.NS) / value)
-    if value.denominator > 1 and step_period(f"{rate!r}fps") == value:
-        return f"{rate!r}fps"
-    return units.spell(float(value) / units.NS)
+    for text in (f"{rate!r}fps", units.spell(float(value) / units.NS)):
+        if "e" not in text and step_period(text) == value:
+            return text
+    return f"{value.numerator}/{value.denominator}ns"

@@ -11,7 +11,6 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ STEP_COLUMNS = {
     "time_ns": np.int64,  # start of the step
     "observation": np.int64,  # index of the step whose observation the action was computed from
     "worker": np.int32,
-    "inference": np.int64,  # the how-manieth inference of that worker, from 0
+    "inference": np.int64,  # index among that worker's inferences, from 0
     "chunk_index": np.int32,  # position in its chunk, 0 unless chunking
     "component": np.int8,  # drawn component of a mixture law
     "start_ns": np.int64,  # the inference's start, end, and the action's release
@@ -105,9 +104,9 @@ class Schedule:
         where = np.flatnonzero(self.acted)
         return np.asarray(where - self.steps["observation"][where], dtype=np.int64)
 
-    @cached_property
-    def scenario(self) -> dict[str, Any]:
-        """The settings that made it, JSON values."""
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that made it, JSON values; ``Scenario.from_json`` takes those of a simulation."""
         return dict(self.header["scenario"])
 
     def statistics(self, warmup_steps: int = 0) -> Statistics:
@@ -266,7 +265,9 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
         schema = header["schema"]
         if not isinstance(totals, dict) or not all(isinstance(v, int) for v in totals.values()):
             raise TypeError
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        if not {"pending", "longest_inference_ns"} <= set(totals) or not isinstance(header["scenario"], dict):
+            raise TypeError
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise fail("it has no readable header") from error
     if schema != SCHEMA:
         raise fail(f"its schema is {schema!r}, this version reads {SCHEMA!r}")
@@ -292,6 +293,10 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
             raise fail(f"{column} is missing")
     if len(steps["time_ns"]) == 0:
         raise fail("it has no steps")
+    acted = np.flatnonzero(steps["worker"] >= 0)
+    seen = steps["observation"][acted]
+    if (np.diff(steps["time_ns"]) < 0).any() or (seen < 0).any() or (seen > acted).any():
+        raise fail("its steps go back in time or use observations of the future")
     return Schedule(
         header,
         steps,

@@ -52,7 +52,7 @@ class Watch:
             "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             "memory_bytes": int(psutil.virtual_memory().total),
             "gpu": torch.cuda.get_device_name() if cuda else None,
-            "os": f"{platform.system()} {platform.release()}",
+            "os": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
             "python": platform.python_version(),
             "torch": str(torch.__version__),
             "torch_threads": plan.threads,

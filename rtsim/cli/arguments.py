@@ -50,7 +50,7 @@ class ScenarioArguments:
     json: Flag = False
     """Print JSON instead of tables."""
     config: File = ""
-    """Read settings from this TOML file; flags given here override it."""
+    """Read settings from this TOML file; a flag given here overrides the same setting there."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Compare(ScenarioArguments):
     target: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
     """Inaction fraction that the required workers must reach."""
     max_workers: Optional = None
-    """Where the search for the required workers gives up (default: about 6 times τ̄_θ/τ_M at 1 %)."""
+    """Where the search for the required workers gives up (default: about 6 times τ̄_θ/τ_M, up to 10 for heavy tails)."""
     no_search: Flag = False
     """Do not search for the required workers."""
     csv: File = ""

@@ -50,8 +50,11 @@ def run(arguments: Compare) -> int:
         from rtsim.pictures import figure_of, inaction_rows, plot_inaction, save_figure
 
         save_figure(figure_of(plot_inaction(result)), arguments.plot, inaction_rows(result))
-    if arguments.trace and not result.interrupted:
+    if arguments.trace and not result.interrupted and not result.fault:
         _write_trace(arguments, result)
+    if result.fault:
+        render.note(f"rtsim: {result.fault}")
+        return 2
     return 130 if result.interrupted else 0
 
 

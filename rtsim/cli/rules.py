@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 def run(arguments: Rules) -> int:
     """Print the registry."""
+    from rtsim.errors import RuleFault
     from rtsim.schedulers import LEARNER_RULES, RuleSpec, find, names
 
-    rules = [find(name) for name in names()]
+    rules = []
+    for name in names():
+        try:
+            rules.append(find(name))
+        except RuleFault as fault:  # somebody else's package; the others are still of use
+            render.note(f"rtsim: {fault}")
     if arguments.json:
         data = {
             "schema": "rtsim.rules/1",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
 from pathlib import Path
 from typing import Any
 
+from rtsim.cli import render
 from rtsim.cli.arguments import COMMANDS, ScenarioArguments
 from rtsim.errors import FileProblem, InvalidValue, UnknownName
 
@@ -74,6 +76,10 @@ def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
 
     if arguments.fps and arguments.step_time:
         raise InvalidValue(f"--fps {arguments.fps} and --step-time {arguments.step_time} exclude each other; give one")
+    for flag, text in (("--inference-time", arguments.inference_time), ("--learning-time", arguments.learning_time)):
+        with contextlib.suppress(ValueError):
+            if float(text) >= 1:
+                render.note(f"rtsim: {flag} {text} is {text} seconds; for milliseconds write {text}ms")
     step_time = arguments.step_time or GAME_BOY
     if arguments.fps:
         step_time = arguments.fps if arguments.fps.endswith(("fps", "Hz", "hz")) else f"{arguments.fps}fps"

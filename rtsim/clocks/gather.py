@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rtsim.scenario import Scenario
 from rtsim.schedule import SCHEMA, SPAN_COLUMNS, STEP_COLUMNS, UPDATE_COLUMNS, Schedule
+from rtsim.version import __version__
 
 #: One row per step: its time, the row of the inference it used (-1: default policy) and the
 #: position in its chunk, when that action was released, and counts since the step before.
@@ -69,7 +70,7 @@ def gather(
     }
     names = {"start_ns": "start", "end_ns": "end", "release_ns": "release", "used_step": "used"}
     return Schedule(
-        header={"schema": SCHEMA, "clock": clock, "scenario": scenario.to_json()},
+        header={"schema": SCHEMA, "clock": clock, "rtsim": __version__, "scenario": scenario.to_json()},
         steps={name: columns[name].astype(kind) for name, kind in STEP_COLUMNS.items()},
         updates={name: raw.updates[name].astype(kind) for name, kind in UPDATE_COLUMNS.items()},
         busy_ns=np.array(busy_ns, dtype=np.int64),

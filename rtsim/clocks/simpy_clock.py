@@ -51,6 +51,21 @@ class _Durations:
         return (self._spells.stretch(duration, now) if self._spells else duration), component
 
 
+class _Busy:
+    """How long an actor has been busy, of which only the newest piece can reach beyond now."""
+
+    def __init__(self) -> None:
+        self.total = self.end = 0
+
+    def begin(self, start: int, length: int) -> None:
+        self.total += length
+        self.end = start + length
+
+    def until(self, time: int) -> int:
+        """Busy time up to ``time`` ns, which lies after the newest beginning."""
+        return self.total - max(self.end - time, 0)
+
+
 class SimpyClock:
     """One run of one scenario; call :meth:`run` once."""
 
@@ -67,10 +82,11 @@ class SimpyClock:
         self.waiting: dict[int, list[tuple[int, simpy.Event]]] = {}
         self.held: dict[int, list[tuple[int, int, int]]] = {}
         self.released = self.overwritten = self.dropped = 0
+        self.newest_chunk = -1  # observation of the newest chunk that has been released
         self.steps = {name: array("q") for name in RAW_STEP}
         self.inferences = {name: array("q") for name in RAW_INFERENCE}
         self.updates = {name: array("q") for name in UPDATE_COLUMNS}
-        self.busy = [0] * scenario.workers
+        self.busy = [_Busy() for _ in range(scenario.workers)]
         self._prepare_draws()
 
     def _prepare_draws(self) -> None:
@@ -97,7 +113,7 @@ class SimpyClock:
         self.learner_state = [0] * (1 + count)
         self.computed: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)] * count
         self.turn = [self.event() for _ in range(count)]
-        self.learner_busy = [0] * count
+        self.learner_busy = [_Busy() for _ in range(count)]
 
     def event(self) -> simpy.Event:
         """A successful event that is not scheduled yet."""
@@ -180,7 +196,8 @@ class SimpyClock:
             inference = (w, count, observation, started, end, -1, version, component, -1)
             count += 1
             if duration == 0:
-                done_with = self.step
+                done_with = observation
+            self.busy[w].begin(started, stage)
             if end == started:
                 free = self.finish(inference)
             elif program.stages > 1:
@@ -189,7 +206,6 @@ class SimpyClock:
             else:
                 yield self.at(end, END, w)
                 free = self.finish(inference)
-            self.busy[w] += stage
             if program.learns == "after":
                 yield from self.learn_inline()
                 free = max(free, env.now)
@@ -236,6 +252,12 @@ class SimpyClock:
         """An action is released into the mailbox."""
         now = self.env.now
         self.released += 1
+        if self.program.chunk > 1:
+            observation = self.inferences["observation"][row]
+            if position and observation < self.newest_chunk and not self.queue_length:
+                self.overwritten += 1  # what is left of a chunk when a newer one has come
+                return
+            self.newest_chunk = max(self.newest_chunk, observation)
         if position == 0:
             self.inferences["release"][row] = now
             first = self.step if now == self.step_start else self.step + 1  # the step that reads it
@@ -256,6 +278,7 @@ class SimpyClock:
         self.begin_update(0)
         start = self.env.now
         duration, _ = self.learning_times[0].draw(start)
+        self.learner_busy[0].begin(start, duration)
         if duration:
             yield self.at(start + duration, LAND)
         self.end_update(0)
@@ -275,6 +298,7 @@ class SimpyClock:
                 yield self.when(answer, LEARN, k)
             self.begin_update(k)
             duration, _ = self.learning_times[k].draw(env.now)
+            self.learner_busy[k].begin(env.now, duration)
             if duration:
                 yield self.at(env.now + duration, LAND, k)
             else:
@@ -292,12 +316,12 @@ class SimpyClock:
         start, _, data_step, read_version = self.computed[k]
         now, merged = self.env.now, self.learner.merged
         self.computed[k] = (start, now, data_step, read_version)
-        self.learner_busy[k] += now - start
         landing = [0] * len(self.computed)
         count = self.learner.on_learned(k, self.learner_params, self.learner_state, landing)
         if count and merged:
-            rows = [self.computed[j] for j in landing[:count]]
-            self.record_update(k, min(r[0] for r in rows), now, rows[0][2], rows[0][3], count * self.scenario.batch)
+            # One update of all batches, on the parameters and data of whoever began first.
+            start, _, data_step, read_version = min(self.computed[j] for j in landing[:count])
+            self.record_update(k, start, now, data_step, read_version, count * self.scenario.batch)
         for j in landing[:count]:
             if not merged:
                 start, end, data_step, read_version = self.computed[j]
@@ -331,8 +355,8 @@ class SimpyClock:
             self.scenario,
             "simpy",
             Raw(columns(self.steps), columns(self.inferences), columns(self.updates)),
-            busy_ns=self.busy,
-            learner_busy_ns=self.learner_busy,
+            busy_ns=[busy.until(self.step_start) for busy in self.busy],
+            learner_busy_ns=[busy.until(self.step_start) for busy in self.learner_busy],
             pending=len(self.mailbox),
             spans=self.keep_spans,
         )

@@ -48,7 +48,15 @@ def inaction_fraction(scenario: Scenario, longest: float) -> float | None:
     name, options, step = scenario.rule.name, scenario.rule.options, scenario.step_mean
     law = scenario.duration_law
     constant = law.upper <= law.quantile(0.0)
-    if name in ("exp_time", "unstaggered"):
+    if law.least_mean < law.mean:
+        return None  # the law changes over time
+    if name == "unstaggered":
+        # Constant times never drift apart: all workers act as one.
+        return theory.unsynchronised_inaction(law, step, 1 if constant else scenario.workers)
+    if name == "exp_time":
+        # Constant times are spaced once, by their mean, and stay so.
+        if constant:
+            return theory.held_inaction(law.mean, step, scenario.workers)
         return theory.unsynchronised_inaction(law, step, scenario.workers)
     if name in ("max_time", "phase_locked") and options["window"] is None and options["quantile"] is None:
         start = options["initial_max"]
@@ -63,6 +71,8 @@ def inaction_fraction(scenario: Scenario, longest: float) -> float | None:
 
 def _sequential(scenario: Scenario, law: Law, step: float, constant: bool) -> float | None:
     learning = scenario.learning_time
+    if learning is not None and (scenario.learning_starts > 0 or learning.least_mean < learning.mean):
+        return None
     if scenario.rule.options["wait_observation"]:
         if not constant or (learning is not None and learning.upper > learning.quantile(0.0)):
             return None

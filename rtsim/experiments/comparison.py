@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rtsim.errors import RuleFault
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.experiments.design import Design
 from rtsim.experiments.intervals import Interval, fraction_ci95, mean_ci95
@@ -69,6 +70,7 @@ class Comparison:
     rows: list[Row] = field(default_factory=list)
     required_workers: dict[str, Required] = field(default_factory=dict)
     interrupted: bool = False
+    fault: str | None = None
 
     @property
     def scenario(self) -> dict[str, Any]:
@@ -110,6 +112,7 @@ class Comparison:
             "paired_differences": [asdict(difference) for difference in self.paired_differences],
             "required_workers": {key: asdict(value) for key, value in self.required_workers.items()},
             "interrupted": self.interrupted,
+            "fault": self.fault,
         }
 
 
@@ -173,7 +176,8 @@ def compare(design: Design, *, on_progress: Progress | None = None) -> Compariso
     Returns
     -------
     Comparison
-        With ``interrupted`` set if a KeyboardInterrupt ended it early; what was finished is kept.
+        With ``interrupted`` set if a KeyboardInterrupt ended it early, or ``fault`` if a rule
+        broke its contract; what was finished is kept.
 
     >>> design = Design((RuleSpec.of("max_time"),), Scenario("max_time", "90ms", steps=500), workers=(3, 6), seeds=2)
     >>> result = compare(design)
@@ -186,6 +190,8 @@ def compare(design: Design, *, on_progress: Progress | None = None) -> Compariso
             pass
     except KeyboardInterrupt:
         result.interrupted = True
+    except RuleFault as fault:
+        result.fault = str(fault)
     return result
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rtsim.errors import InvalidValue
 from rtsim.scenario import Scenario
 from rtsim.schedulers import RuleSpec
-from rtsim.theory import ceil_ratio
+from rtsim.version import __version__
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Design:
 
     Attributes
     ----------
-    alg : sequence of str
+    alg : tuple of RuleSpec or str
         Rules with options; the first is what paired differences refer to.
     base : Scenario
         Everything but rule, workers and seed.
@@ -27,7 +29,8 @@ class Design:
     seeds : int
         How many, starting with ``base.seed``.
     warmup_steps : int or None
-        Steps left out of the statistics; None chooses enough for offsets to settle.
+        Steps left out of the statistics; None takes the longest
+        :attr:`~rtsim.scenario.Scenario.settling_steps` of the rules.
     target : float
         Inaction fraction that ``required_workers`` must reach.
     search : bool
@@ -46,6 +49,7 @@ class Design:
     max_workers: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "alg", tuple(RuleSpec.of(rule) for rule in self.alg))
         if not self.alg:
             raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
         keys = [str(spec) for spec in self.alg]
@@ -74,22 +78,26 @@ class Design:
 
     def _check_memory(self) -> None:
         cells = len(self.alg) * max(len(self.workers), 8)
-        # One cell keeps some numbers per seed; one run keeps about 100 bytes a step, twice while it is gathered.
-        needed = self.seeds * cells * 500 + self.base.steps * 200
+        largest = max(
+            self.base.with_(rule=spec, workers=number).expected_inferences
+            for spec in self.alg
+            for number in self.worker_numbers(spec)
+        )
+        # One cell keeps some numbers per seed; one run about 200 bytes a step and 150 an inference at its peak.
+        needed = self.seeds * cells * 500 + self.base.steps * 200 + largest * 150
         available = available_memory()
         if needed > available:
             raise InvalidValue(
-                f"{self.seeds} seeds of {self.base.steps} steps need about {needed / 1e9:.3g} GB of memory, "
-                f"this machine has {available / 1e9:.3g} GB; give fewer --seeds or --steps"
+                f"{self.seeds} seeds of {self.base.steps} steps and about {largest:.3g} inferences need some "
+                f"{needed / 1e9:.3g} GB of memory, this machine has {available / 1e9:.3g} GB; give fewer seeds or steps"
             )
 
     @property
     def warmup(self) -> int:
-        """Steps left out: four longest inferences (0.999 quantile), at most half of the run."""
+        """Steps left out of the statistics; see :attr:`rtsim.scenario.Scenario.settling_steps`."""
         if self.warmup_steps is not None:
             return self.warmup_steps
-        long = min(self.base.inference_time.quantile(0.999), 1e6)
-        return min(max(4 * ceil_ratio(long, self.base.step_mean), 100), self.base.steps // 2)
+        return max(self.base.with_(rule=spec).settling_steps for spec in self.alg)
 
     def worker_numbers(self, spec: RuleSpec) -> tuple[int, ...]:
         """The numbers of workers to simulate for one rule."""
@@ -97,8 +105,7 @@ class Design:
             return (1,)
         if self.workers:
             return tuple(sorted(set(self.workers)))
-        base = self.base.with_(rule=spec)
-        least = ceil_ratio(base.inference_mean / spec.actions_per_inference, base.step_mean)
+        least = self.base.with_(rule=spec).least_workers
         grid = [1, *(round(least * share) for share in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0))]
         return tuple(sorted({max(number, 1) for number in grid}))
 
@@ -115,12 +122,15 @@ class Design:
             "target": self.target,
             "max_workers": self.max_workers,
             "clock": "simpy",
+            "rtsim": __version__,
         }
 
 
 def available_memory() -> int:
-    """Memory of this machine in bytes, where the system tells; 8 GB otherwise."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return 8 * 10**9
+    """Memory this process may use in bytes: the machine's, or its container's; 8 GB if nobody tells."""
+    limits = [8 * 10**9]
+    with suppress(ValueError, OSError, AttributeError):
+        limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(ValueError, OSError):  # "max" where there is no limit
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min(limits)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtsim.clocks import simulate
 from rtsim.experiments.closed_forms import largest_inference, paper_formula
 from rtsim.experiments.design import Design
-from rtsim.scenario import Scenario
+from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.statistics import Statistics
 from rtsim.theory import ceil_ratio
@@ -29,6 +29,7 @@ class Cell:
 
 
 def run_cell(scenario: Scenario, warmup: int) -> Cell:
+    """Simulate one scenario and keep its numbers only."""
     tally = simulate(scenario).tally(warmup)
     return Cell(tally.statistics(), tally.delay_counts, tally.longest_inference_ns / units.NS)
 
@@ -60,11 +61,13 @@ def required_workers(
     """
     base = design.base.with_(rule=spec)
     formula = paper_formula(base, longest)
-    least = ceil_ratio(base.inference_mean / spec.actions_per_inference, base.step_mean)
-    most_time = ceil_ratio(min(largest_inference(base, longest), 1e6), base.step_mean)
-    # Independent workers need ln(1/target) times the capacity limit's number; a quarter more leaves room.
+    least = base.least_workers
+    longest_steps = ceil_ratio(min(largest_inference(base, longest), 1e6), base.step_mean)
+    # Independent workers need ln(1/target) times the capacity limit's number; a quarter more leaves
+    # room. Holding rules need the longest inference, unless a heavy tail makes that absurd.
     enough = math.ceil(1.25 * math.log(1 / design.target) * least)
-    limit = 1 if spec.rule.single_worker else design.max_workers or max(enough, 2 * most_time) + 8
+    limit = design.max_workers or max(enough, min(2 * longest_steps, 10 * least)) + 8
+    limit = 1 if spec.rule.single_worker else min(limit, MAX_WORKERS)
     best = (1.0, 1)
     for number in range(1, limit + 1):
         scenario = base.with_(workers=number)
@@ -81,7 +84,7 @@ def required_workers(
     elif best[0] == 1.0:
         reason = f"the capacity limit stays above the target up to {limit} workers"
     else:
-        reason = f"none up to {limit} workers; the least inaction seen is {best[0]:.4f} at {best[1]}"
+        reason = f"none up to {limit} workers; the least inaction seen in a run is {best[0]:.4f} at {best[1]}"
     return Required(design.target, None, formula, reason, None)
 
 

@@ -88,7 +88,7 @@ def plot_interaction_time(
     counts = np.array([row["count"] for row in rows])
     step = step_mean_s(schedule)
     scale, unit = style.time_unit(float(values[-1]) * step)
-    rule = str(schedule.scenario["rule"])
+    rule = str(schedule.settings["rule"])
     colour = style.colour(style.rule_name(rule))
     ax = ax if ax is not None else style.new_axes(8.0, 4.0)
     # The edge keeps a bar visible where a bin is thinner than a pixel.
@@ -120,6 +120,6 @@ def plot_interaction_time(
     top = ax.secondary_xaxis("top", functions=(to_time, to_steps))
     top.set_xlabel(f"interaction time $τ_I$ ({unit})")
     top.spines["top"].set_color("#888888")
-    ax.set_title(style.headline(schedule.scenario, len(schedule.busy_ns)), loc="left", fontsize="small")
+    ax.set_title(style.headline(schedule.settings, len(schedule.busy_ns)), loc="left", fontsize="small")
     style.plain(ax)
     return ax

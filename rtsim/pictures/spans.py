@@ -35,7 +35,7 @@ def step_edges(schedule: Schedule) -> NDArray[np.int64]:
     if len(times) > 1:
         length = int(times[-1] - times[-2])
     else:
-        length = int(Scenario.from_json(schedule.scenario).step_mean * 1e9)
+        length = int(Scenario.from_json(schedule.settings).step_mean * 1e9)
     return np.append(times, times[-1] + max(length, 1))
 
 
@@ -48,7 +48,7 @@ def fates(schedule: Schedule) -> list[str]:
     spans = need_spans(schedule, "the fate of actions")
     steps = schedule.steps
     used = set(zip(steps["worker"].tolist(), steps["inference"].tolist(), strict=True))
-    queue = str(schedule.scenario.get("mailbox", "latest")) != "latest"
+    queue = str(schedule.settings.get("mailbox", "latest")) != "latest"
     # The step that could have read an action: the first that starts at or after its release or end.
     moments = np.where(spans["release_ns"] >= 0, spans["release_ns"], spans["end_ns"])
     reader = np.searchsorted(steps["time_ns"], moments, side="left").tolist()

@@ -130,7 +130,7 @@ class _View:
 
     @property
     def merged(self) -> bool:
-        return self.schedule.scenario.get("learner_rule") == "parallel"
+        return self.schedule.settings.get("learner_rule") == "parallel"
 
     @cached_property
     def updates(self) -> dict[str, NDArray[Any]]:
@@ -192,7 +192,7 @@ def plot_timeline(schedule: Schedule, *, first_step: int = 0, steps: int | None 
         ax = style.new_axes(11.0, min(14.0, max(2.6, 1.5 + 0.3 * top)))
     scale, unit = style.time_unit(float(view.edges[-1]) / 1e9)
     scale /= 1e9
-    colour = style.colour(style.rule_name(str(schedule.scenario["rule"])))
+    colour = style.colour(style.rule_name(str(schedule.settings["rule"])))
     _draw_workers(ax, view, scale, colour)
     _draw_updates(ax, view, scale)
     _draw_environment(ax, view, scale, colour)
@@ -321,4 +321,4 @@ def _label_axes(ax: Axes, view: _View, scale: float, unit: str, top: float) -> N
     above.set_xlabel("environment step", fontsize="small")
     above.tick_params(labelsize="small")
     above.spines["top"].set_visible(False)
-    ax.set_title(style.headline(schedule.scenario, total, view.workers), loc="left", fontsize="small")
+    ax.set_title(style.headline(schedule.settings, total, view.workers), loc="left", fontsize="small")

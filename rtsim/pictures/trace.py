@@ -56,7 +56,7 @@ def chrome_trace(schedules: Mapping[str, Schedule], *, steps: int = 2000) -> dic
     return {
         "traceEvents": events,
         "displayTimeUnit": "ms",
-        "otherData": {name: json.dumps(s.scenario, sort_keys=True) for name, s in schedules.items()},
+        "otherData": {name: json.dumps(s.settings, sort_keys=True) for name, s in schedules.items()},
     }
 
 

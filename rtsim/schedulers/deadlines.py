@@ -38,8 +38,9 @@ def _deadline(options: Options, setting: Setting) -> int:
     deadline = options["deadline"]
     assert deadline is not None
     steps = setting.steps(deadline, "deadline")
-    if steps > 10**9:
-        raise InvalidValue(f"deadline of {steps} steps is above 1e9; give fewer, e.g. deadline=40steps")
+    # Time left is counted in int64 ns: deadline · step must stay inside.
+    if steps * setting.step >= 2**62:
+        raise InvalidValue(f"deadline of {steps} steps is longer than 146 years; give fewer, e.g. deadline=40steps")
     return steps
 
 
@@ -105,7 +106,7 @@ def earliest_deadline_on_end(
 
 def _prepare_earliest_deadline(options: Options, setting: Setting) -> Program:
     deadline = _deadline(options, setting)
-    nominal = int(setting.step_ns)
+    nominal = int(setting.step)
     give_up = options["give_up"]
     adaptive = give_up is None
     lowest = setting.ns(Percentile(50.0) if give_up is None else give_up, "give_up")

@@ -45,6 +45,7 @@ SEQUENTIAL = Rule(
         "wait_observation": Option("flag", False, "start on fresh observations only"),
     },
     single_worker=True,
+    learns_inline=True,
 )
 
 
@@ -77,7 +78,7 @@ def chunking_next_start(now: int, worker: int, step: int, step_start: int, param
     """Start if the newest chunk was begun at least k steps ago; params (k), state (step of that start).
 
     Starts keep their distance, releases do not: with variable times chunks overlap and leave
-    gaps, and more workers cannot close them.
+    gaps, and more workers cannot close them. A newer chunk replaces what is left of older ones.
     """
     if state[0] < 0 or step >= state[0] + params[0]:
         state[0] = step

@@ -124,6 +124,8 @@ class RuleSpec:
         """
         if isinstance(text, RuleSpec):
             return cls(text.rule, text.rule.resolve({**text.given(), **given}))
+        if not isinstance(text, str):
+            raise InvalidValue(f"rule {text!r} must be a text such as 'max_time(initial_max=p99.9)'; see rtsim rules")
         node = grammar.parse(text, "rule")
         if isinstance(node, grammar.Word):
             name, read = node.text, {}
@@ -159,7 +161,17 @@ class RuleSpec:
 
     def program(self, setting: Setting) -> Program:
         """The rule made ready for one run."""
-        return self.rule.prepare(self.options, setting)
+        program = self.rule.prepare(self.options, setting)
+        for what, said, does in (
+            ("actions_per_inference", self.actions_per_inference, program.chunk),
+            ("inferences_in_flight", self.inferences_in_flight, program.stages),
+            ("learns_inline", self.rule.learns_inline, program.learns != ""),
+        ):
+            if said != does:
+                raise RuleFault(f"rule {self.name!r} says {what} is {said}, but its program has {does}")
+        if program.learns not in ("", "after", "before"):
+            raise RuleFault(f"rule {self.name!r}: learns is {program.learns!r}; it must be '', 'after' or 'before'")
+        return program
 
     @property
     def actions_per_inference(self) -> int:

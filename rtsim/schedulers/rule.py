@@ -22,17 +22,43 @@ All arguments and answers are integers; times are int64 ns.
     What the rule's ``prepare`` returned: constants, and the rule's memory, which it alone
     changes. The SimPy clock passes lists, the compiled clock int64 arrays.
 
-``next_start`` answers ``now`` (start at once), a later time (ask me again then), or
-``at_step(j)`` with j > step (ask me again when observation j is published, j being any
-later step). ``release`` is a time >= now, ``at_step(j)`` (held, released at the start of
-step j > step) or :data:`DROP`; ``free`` is a time >= now.
+``next_start`` answers ``now`` (and the inference starts at once: the rule may count on it), a
+later time (ask me again then, and not before), or ``at_step(j)`` with j > step (ask me again
+when observation j is published). ``now`` and ``step_start`` are logical times: a worker woken
+by a publication is asked at ``now == step_start``, whatever a wall clock shows. ``release`` is
+a time >= now, ``at_step(j)`` (held, released at the start of step j > step) or :data:`DROP`;
+``free`` is a time >= now, and not looked at for pipelines, whose workers are free after one
+stage. A worker that has made an inference of zero length is not asked again before the next
+observation.
+
+So that they can be compiled, the functions are module-level functions of plain integer
+arithmetic on their arguments: they may call helpers of the same kind and read integer
+constants of their module, but use no closures, keywords, defaults, floats or containers, and
+``on_end`` returns a tuple of two integers. Products must stay below 2**62.
+
+A whole rule, which starts on every fresh observation and throws away what took more than a step::
+
+    from rtsim import Rule, Scenario, register, simulate
+    from rtsim.schedulers import DROP, Program, at_step
+
+    def next_start(now, worker, step, step_start, params, state):
+        return now if now == step_start else at_step(step + 1)
+
+    def on_end(now, worker, started, observation, step, step_start, params, state):
+        return (now if step == observation else DROP), now
+
+    register(Rule("impatient", "drops what took more than a step", "an example",
+                  prepare=lambda options, setting: Program(next_start, on_end)))
+    simulate(Scenario("impatient", "8ms", steps=100))
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from fractions import Fraction
+from typing import Any, Literal
 
 from rtsim.errors import InvalidValue
 from rtsim.timing import units
@@ -72,10 +98,10 @@ class Option:
     """One option of a rule: its kind, default and meaning.
 
     ``kind`` is ``flag``, ``count`` (int >= 1), ``number``, ``time`` (seconds or a quantile of
-    the inference time), ``deadline`` (steps, seconds or a quantile) or ``choice``.
+    the inference time), ``deadline`` (steps, seconds or a quantile), ``quantile`` or ``choice``.
     """
 
-    kind: str
+    kind: Literal["flag", "count", "number", "time", "deadline", "quantile", "choice"]
     default: OptionValue | None
     help: str
     choices: tuple[str, ...] = ()
@@ -111,9 +137,9 @@ class Option:
             raise InvalidValue(f"option {name}={value} must be a {self.kind}")
         if isinstance(value, Steps) or (isinstance(value, Quantity) and value.unit in ("step", "steps")):
             count = value.count if isinstance(value, Steps) else value.value
-            if self.kind != "deadline" or count != int(count) or count < 1:
+            if self.kind != "deadline" or not math.isfinite(count) or count != int(count) or not 1 <= count <= 10**9:
                 raise InvalidValue(
-                    f"option {name}={count:g}steps must be a whole number of steps >= 1, where steps fit"
+                    f"option {name}={count:g}steps must be a whole number of steps >= 1 and <= 1e9, where steps fit"
                 )
             return Steps(int(count))
         number, unit = (value.value, value.unit) if isinstance(value, Quantity) else (value, "")
@@ -125,7 +151,7 @@ class Option:
             return units.seconds(number, unit, f"option {name}")
         if unit or self.kind == "quantile":
             raise InvalidValue(f"option {name}={number:g}{unit} must be a {self.kind}")
-        if self.kind == "count" and (number != int(number) or not 1 <= number <= 10**6):
+        if self.kind == "count" and (not math.isfinite(number) or number != int(number) or not 1 <= number <= 10**6):
             raise InvalidValue(f"option {name}={number:g} must be a whole number in 1..1000000")
         if self.kind == "number" and not (0 <= number < 1e9):
             raise InvalidValue(f"option {name}={number:g} must be finite and >= 0")
@@ -136,11 +162,11 @@ class Option:
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, Percentile):
-            return f"p{value.percent:g}"
+            return f"p{units.exact(value.percent)}"
         if isinstance(value, Steps):
             return f"{value.count}steps"
         if isinstance(value, float):
-            return units.spell(value) if self.kind in ("time", "deadline") else f"{value:g}"
+            return units.spell(value) if self.kind in ("time", "deadline") else units.exact(value)
         return str(value)
 
 
@@ -156,21 +182,28 @@ class Setting:
     ----------
     workers : int
     law : Law
-        Inference time, dispatch overhead not included.
-    step_ns : float
+        Inference time.
+    step : Fraction
         Nominal (mean) time between environment steps, ns.
-    stochastic_steps : bool
+    dispatch : Law, optional
+        Overhead that lengthens every inference.
     """
 
     workers: int
     law: Law
-    step_ns: float
-    stochastic_steps: bool = False
+    step: Fraction
+    dispatch: Law | None = None
 
     def ns(self, value: OptionValue, name: str) -> int:
-        """A ``time`` option in int ns: a duration, or a quantile of the inference time."""
+        """A ``time`` option in int ns: a duration, or a quantile of the inference time.
+
+        With dispatch the two quantiles are added: exact if one of them is constant, and on the
+        safe side for the high quantiles that deadlines are made of.
+        """
         if isinstance(value, Percentile):
             found = self.law.quantile(value.percent / 100)
+            if self.dispatch is not None:
+                found += self.dispatch.quantile(value.percent / 100)
             if found * 1e9 > units.MAX_DURATION_NS:
                 raise InvalidValue(
                     f"option {name}=p{value.percent:g} of {self.law} is {found:g} s; give a quantile below 1e6 s"
@@ -184,11 +217,9 @@ class Setting:
         if isinstance(value, Steps):
             return value.count
         time = self.ns(value, name)
-        count = max(-int(-time // self.step_ns), 1)
+        count = max(math.ceil(time / self.step), 1)
         # Rounding to whole ns can make k steps of a fixed rate up to 1 ns shorter than k periods.
-        if not self.stochastic_steps and int(count * self.step_ns) < time:
-            count += 1
-        return count
+        return count if int(count * self.step) >= time else count + 1
 
 
 @dataclass
@@ -235,8 +266,14 @@ class Rule:
     options : mapping of str to Option
     single_worker : bool
         The rule is one process by definition; more workers are not used.
+    learns_inline : bool
+        The process that infers also learns (``Program.learns`` says when); no other learner runs.
     actions_per_inference : callable(options) -> int
-        Actions one inference yields for successive steps; 1 unless chunking.
+        Actions one inference yields for successive steps; 1 unless chunking. Must equal
+        ``Program.chunk``.
+    inferences_in_flight : callable(options) -> int
+        Inferences one worker works on at a time; 1 unless a pipeline. Must equal
+        ``Program.stages``.
     time_factor : callable(options) -> float
         How much longer than the inference law one inference of this rule is.
     """
@@ -247,6 +284,7 @@ class Rule:
     prepare: Callable[[Options, Setting], Program]
     options: Mapping[str, Option] = field(default_factory=dict)
     single_worker: bool = False
+    learns_inline: bool = False
     actions_per_inference: Callable[[Options], int] = lambda options: 1
     inferences_in_flight: Callable[[Options], int] = lambda options: 1
     time_factor: Callable[[Options], float] = lambda options: 1.0

@@ -19,7 +19,7 @@ def sleep_delay(now: int, worker: int, step: int, step_start: int, params: Ints,
     """Sleep the delay that others have put on this worker, then start.
 
     The delay is taken and then slept, so that what others add meanwhile counts for the next
-    time. As printed (Algorithm 1, lines 276-277) it is zeroed after sleeping, and additions
+    time. As printed (Algorithm 1, the first two lines of the loop) it is zeroed after sleeping, and additions
     made during the sleep are lost.
     """
     delay, asleep = HEAD + worker, HEAD + params[N] + worker
@@ -172,7 +172,8 @@ def _layout(options: Options, setting: Setting) -> tuple[list[int], list[int]]:
     size = window if isinstance(window, int) else 0
     if size > 100_000:
         raise InvalidValue(f"option window={size} must be at most 100000 inferences")
-    rank = round(quantile.percent * 10_000) if isinstance(quantile, Percentile) else PPM
+    # In millionths; at least one, so that the smallest of the window is the lowest answer.
+    rank = max(round(quantile.percent * 10_000), 1) if isinstance(quantile, Percentile) else PPM
     state = [0] * (HEAD + 2 * n + 2 * size)
     if initial is not None:
         state[ESTIMATE] = setting.ns(initial, "initial_max")

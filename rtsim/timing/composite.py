@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue
 from rtsim.timing import units
-from rtsim.timing.laws import Floats, Law, check_probability, check_time
+from rtsim.timing.laws import Floats, Index, Law, check_probability, check_time
 
 if TYPE_CHECKING:
     from rtsim.timing.profiles import Samples
+
+
+def indices(first: Index, n: int) -> NDArray[np.int64]:
+    """The index of each of n draws in its stream."""
+    return np.arange(first, first + n, dtype=np.int64) if isinstance(first, int) else first
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,10 @@ class Scaled(Law):
         return self.factor * self.law.mean
 
     @property
+    def least_mean(self) -> float:
+        return self.factor * self.law.least_mean
+
+    @property
     def upper(self) -> float:
         return self.factor * self.law.upper
 
@@ -50,14 +59,14 @@ class Scaled(Law):
     def quantile(self, q: float) -> float:
         return self.factor * self.law.quantile(q)
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         return self.factor * self.law.draw(uniforms, first)
 
-    def component(self, uniforms: Floats, first: int = 0) -> NDArray[np.int8]:
+    def component(self, uniforms: Floats, first: Index = 0) -> NDArray[np.int8]:
         return self.law.component(uniforms, first)
 
     def __str__(self) -> str:
-        return f"scaled({self.law}, factor={self.factor:g})"
+        return f"scaled({self.law}, factor={units.exact(self.factor)})"
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,10 @@ class Mixture(Law):
         return sum(w * law.mean for w, law in zip(self.weights, self.laws, strict=True))
 
     @property
+    def least_mean(self) -> float:
+        return sum(w * law.least_mean for w, law in zip(self.weights, self.laws, strict=True))
+
+    @property
     def upper(self) -> float:
         return max(law.upper for w, law in zip(self.weights, self.laws, strict=True) if w > 0)
 
@@ -97,11 +110,11 @@ class Mixture(Law):
     def limited_mean(self, t: float) -> float:
         return sum(w * law.limited_mean(t) for w, law in zip(self.weights, self.laws, strict=True))
 
-    def component(self, uniforms: Floats, first: int = 0) -> NDArray[np.int8]:
+    def component(self, uniforms: Floats, first: Index = 0) -> NDArray[np.int8]:
         edges = np.cumsum(self.weights)[:-1]
         return np.searchsorted(edges, uniforms, side="right").astype(np.int8)
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         edges = np.concatenate([[0.0], np.cumsum(self.weights)])
         parts = self.component(uniforms, first)
         result = np.empty(len(uniforms))
@@ -110,11 +123,15 @@ class Mixture(Law):
             if chosen.any():
                 width = edges[index + 1] - edges[index]
                 inner = np.clip((uniforms[chosen] - edges[index]) / width, 0.0, np.nextafter(1.0, 0.0))
-                result[chosen] = law.draw(inner, first)
+                result[chosen] = law.draw(inner, indices(first, len(uniforms))[chosen])
         return result
 
     def __str__(self) -> str:
-        return "mixture(" + ", ".join(f"{w:g}: {law}" for w, law in zip(self.weights, self.laws, strict=True)) + ")"
+        return (
+            "mixture("
+            + ", ".join(f"{units.exact(w)}: {law}" for w, law in zip(self.weights, self.laws, strict=True))
+            + ")"
+        )
 
 
 @dataclass(frozen=True)
@@ -149,6 +166,11 @@ class Annealed(Law):
         return self.final.mean
 
     @property
+    def least_mean(self) -> float:
+        first, then = self.first_law.least_mean, self.then.least_mean
+        return min(w * first + (1 - w) * then for w in (self.start, self.end))
+
+    @property
     def upper(self) -> float:
         return max(self.first_law.upper, self.then.upper)
 
@@ -158,28 +180,30 @@ class Annealed(Law):
     def limited_mean(self, t: float) -> float:
         return self.final.limited_mean(t)
 
-    def _weight(self, n: int, first: int) -> Floats:
-        progress = np.minimum(np.arange(first, first + n) / self.over, 1.0)
+    def _weight(self, n: int, first: Index) -> Floats:
+        progress = np.minimum(indices(first, n) / self.over, 1.0)
         return np.asarray(self.start + (self.end - self.start) * progress, dtype=np.float64)
 
-    def component(self, uniforms: Floats, first: int = 0) -> NDArray[np.int8]:
+    def component(self, uniforms: Floats, first: Index = 0) -> NDArray[np.int8]:
         return (uniforms >= self._weight(len(uniforms), first)).astype(np.int8)
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         weight = self._weight(len(uniforms), first)
+        index = indices(first, len(uniforms))
         early = uniforms < weight
         result = np.empty(len(uniforms))
         below_one = np.nextafter(1.0, 0.0)
         if early.any():
-            result[early] = self.first_law.draw(np.clip(uniforms[early] / weight[early], 0.0, below_one), first)
+            result[early] = self.first_law.draw(np.clip(uniforms[early] / weight[early], 0.0, below_one), index[early])
         if not early.all():
             late = ~early
             inner = (uniforms[late] - weight[late]) / (1 - weight[late])
-            result[late] = self.then.draw(np.clip(inner, 0.0, below_one), first)
+            result[late] = self.then.draw(np.clip(inner, 0.0, below_one), index[late])
         return result
 
     def __str__(self) -> str:
-        return f"anneal({self.first_law}, {self.then}, start={self.start:g}, end={self.end:g}, over={self.over})"
+        start, end = units.exact(self.start), units.exact(self.end)
+        return f"anneal({self.first_law}, {self.then}, start={start}, end={end}, over={self.over})"
 
 
 @dataclass(frozen=True)
@@ -225,9 +249,13 @@ class Empirical(Law):
 
     def quantile(self, q: float) -> float:
         check_probability(q)
-        return float(self.ordered[max(math.ceil(q * len(self.ordered)) - 1, 0)])
+        # q · n of a decimal q can come out a little above a whole number; F(t) >= q has the last word.
+        rank = max(math.ceil(q * len(self.ordered)) - 1, 0)
+        if rank > 0 and rank / len(self.ordered) >= q:
+            rank -= 1
+        return float(self.ordered[rank])
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         return np.asarray(self.ordered[(uniforms * len(self.ordered)).astype(np.int64)], dtype=np.float64)
 
     def __str__(self) -> str:
@@ -284,6 +312,16 @@ class Contention(Law):
         return self.average.mean
 
     @property
+    def least_mean(self) -> float:
+        """One over (share of calm time / mean + share of slow time / slowed mean).
+
+        Slow spells hold fewer draws than their share of time; all the fewer the longer the
+        spells are against the draws, which is the limit taken here.
+        """
+        share, mean = self.slow / (self.calm + self.slow), self.law.least_mean
+        return 0.0 if mean == 0 else mean / (1 - share + share * 1000 / self.permille)
+
+    @property
     def upper(self) -> float:
         return self.average.upper
 
@@ -293,15 +331,15 @@ class Contention(Law):
     def limited_mean(self, t: float) -> float:
         return self.average.limited_mean(t)
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         return self.law.draw(uniforms, first)
 
-    def component(self, uniforms: Floats, first: int = 0) -> NDArray[np.int8]:
+    def component(self, uniforms: Floats, first: Index = 0) -> NDArray[np.int8]:
         return self.law.component(uniforms, first)
 
     def __str__(self) -> str:
         calm, slow = units.spell(self.calm), units.spell(self.slow)
-        return f"contention({self.law}, factor={self.factor:g}, calm={calm}, slow={slow})"
+        return f"contention({self.law}, factor={units.exact(self.factor)}, calm={calm}, slow={slow})"
 
 
 def _no_spells(name: str, laws: tuple[Law, ...]) -> None:

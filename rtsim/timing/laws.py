@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rtsim.timing.composite import Contention
 
 Floats = NDArray[np.float64]
+Index = int | NDArray[np.int64]
 
 
 class Law:
@@ -42,6 +43,15 @@ class Law:
         raise NotImplementedError
 
     @property
+    def least_mean(self) -> float:
+        """Mean time per draw in whatever state makes it shortest, seconds.
+
+        A worker that draws again and again makes at most one draw per ``least_mean`` in the
+        long run; the mean, unless the law changes over time.
+        """
+        return self.mean
+
+    @property
     def upper(self) -> float:
         """Smallest bound of the durations, seconds; ``inf`` for an unbounded law."""
         raise NotImplementedError
@@ -54,14 +64,15 @@ class Law:
         """E[min(T, t)] = ∫₀^t (1 − F(u)) du, seconds, for t >= 0 in seconds."""
         raise NotImplementedError
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
-        """Durations for uniforms in [0, 1).
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
+        """Durations for uniforms in [0, 1), each on its own: no draw depends on its neighbours.
 
         Parameters
         ----------
         uniforms : float64, shape (n,)
-        first : int
-            Index of the first of these n draws in its stream; laws that change over time use it.
+        first : int, or int64, shape (n,)
+            Index in their stream of the first of n draws in a row, or of each; laws that
+            change over time use it.
 
         Returns
         -------
@@ -69,7 +80,7 @@ class Law:
         """
         raise NotImplementedError
 
-    def component(self, uniforms: Floats, first: int = 0) -> NDArray[np.int8]:
+    def component(self, uniforms: Floats, first: Index = 0) -> NDArray[np.int8]:
         """Which part of a mixture each uniform falls in, int8, shape (n,); 0 for other laws."""
         return np.zeros(len(uniforms), dtype=np.int8)
 
@@ -135,7 +146,7 @@ class Constant(Law):
         check_probability(q)
         return self.value
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         return np.full(len(uniforms), self.value)
 
     def __str__(self) -> str:
@@ -165,7 +176,7 @@ class ScipyLaw(Law):
         check_probability(q)
         return float(self.frozen.ppf(q))
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         return np.asarray(self.frozen.ppf(uniforms), dtype=np.float64)
 
 
@@ -204,7 +215,7 @@ class Lognormal(ScipyLaw):
 
         return stats.lognorm(s=self.sigma, scale=self.median)
 
-    def draw(self, uniforms: Floats, first: int = 0) -> Floats:
+    def draw(self, uniforms: Floats, first: Index = 0) -> Floats:
         # The frozen ppf is this same formula behind a tenth of a millisecond of argument checks.
         from scipy.special import ndtri
 
@@ -223,7 +234,7 @@ class Lognormal(ScipyLaw):
         return float(self.mean_s * ndtr(z - self.sigma) + t * ndtr(-z))
 
     def __str__(self) -> str:
-        return f"lognorm(mean={units.spell(self.mean_s)}, cv={self.cv:g})"
+        return f"lognorm(mean={units.spell(self.mean_s)}, cv={units.exact(self.cv)})"
 
 
 @dataclass(frozen=True)
@@ -261,7 +272,7 @@ class Gamma(ScipyLaw):
         return float(self.mean_s * gammainc(shape + 1, x) + t * (1 - gammainc(shape, x)))
 
     def __str__(self) -> str:
-        return f"gamma(mean={units.spell(self.mean_s)}, cv={self.cv:g})"
+        return f"gamma(mean={units.spell(self.mean_s)}, cv={units.exact(self.cv)})"
 
 
 @dataclass(frozen=True)
@@ -368,10 +379,11 @@ class Pareto(ScipyLaw):
         return t if t <= m else m + m / (a - 1) * (1 - (m / t) ** (a - 1))
 
     def __str__(self) -> str:
-        return f"pareto(mean={units.spell(self.mean_s)}, alpha={self.alpha:g})"
+        return f"pareto(mean={units.spell(self.mean_s)}, alpha={units.exact(self.alpha)})"
 
 
 def check_time(what: str, value: float, zero: bool = False) -> None:
+    """Raise InvalidValue unless a duration is finite, not negative, not zero (unless allowed) and below 1e6 s."""
     if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
         rule = "finite and >= 0" if zero else "finite and > 0"
         raise InvalidValue(f'{what} {value:g} s must be {rule}; give e.g. "84ms"')
@@ -387,5 +399,6 @@ def _check_cv(name: str, cv: float) -> None:
 
 
 def check_probability(q: float) -> None:
+    """Raise InvalidValue unless q is in 0..1."""
     if not 0 <= q <= 1:
         raise InvalidValue(f"quantile {q:g} must lie in 0..1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -56,6 +58,8 @@ def _law(node: Node, text: str, batch: int | None) -> Law:
         if node.name not in _BUILDERS:
             raise UnknownName("law", node.name, _BUILDERS)
         return _BUILDERS[node.name](_Arguments(node, text, batch))
+    if isinstance(node, Word) and node.text in _BUILDERS:
+        _BUILDERS[node.text](_Arguments(Call(node.text, (), {}), text, batch))  # says which arguments it needs
     if isinstance(node, Word):
         raise UnknownName("law", node.text, _BUILDERS)
     raise InvalidValue(f"law {text!r} is not understood; write e.g. {grammar.EXAMPLES['law']}")
@@ -147,7 +151,7 @@ def _anneal(a: _Arguments) -> Law:
     first, then = a.law("first", example), a.law("then", example)
     start, end, over = (a.number(name, example) for name in ("start", "end", "over"))
     a.done()
-    if over != int(over):
+    if not math.isfinite(over) or over != int(over):
         raise InvalidValue(f"anneal over {over:g} must be a whole number of inferences; write e.g. {example}")
     return Annealed(first, then, start, end, int(over))
 
@@ -189,7 +193,7 @@ _BUILDERS: dict[str, Callable[[_Arguments], Law]] = {
 
 
 def step_period(value: float | str) -> Fraction:
-    """The exact period of a fixed rate in nanoseconds, from ``"59.7275fps"``, ``"16.7ms"`` or seconds.
+    """The exact period of a fixed rate in nanoseconds, from ``"59.7275fps"``, ``"16.7ms"``, ``"50/3ns"`` or seconds.
 
     Decimal digits are taken at their word, so step i starts at round(i · period) without drift.
 
@@ -198,7 +202,10 @@ def step_period(value: float | str) -> Fraction:
     >>> float(step_period("59.7275fps"))
     16742706.458499016
     """
-    number, unit = units.split_quantity(value) if isinstance(value, str) else (float(value), "")
+    ratio = re.fullmatch(r"\s*(\d{1,30})/(\d{1,30})ns\s*", value) if isinstance(value, str) else None
+    if ratio and int(ratio[2]) and 1 <= Fraction(int(ratio[1]), int(ratio[2])) <= units.MAX_DURATION_NS:
+        return Fraction(int(ratio[1]), int(ratio[2])).limit_denominator(10**9)
+    number, unit = units.split_quantity(value) if isinstance(value, str) else (units.duration(value, "step time"), "")
     in_seconds = units.seconds(number, unit, "step time")  # checks sign, finiteness and unit
     if in_seconds * 1e9 < 1 or in_seconds * 1e9 > units.MAX_DURATION_NS:
         raise InvalidValue(f"step time {in_seconds:g} s must lie between 1 ns and 1e6 s; give e.g. '59.7275fps'")

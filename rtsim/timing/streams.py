@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsim.errors import InvalidValue
 from rtsim.timing import units
 from rtsim.timing.composite import Contention
 from rtsim.timing.laws import Law
@@ -118,6 +119,8 @@ class StepClock:
             return fixed_rate_starts(self._period, first, BLOCK)
         lengths = np.maximum(self._stream.block()[0], 1)
         ends = self._end + np.cumsum(lengths)
+        if ends[-1] < self._end:
+            raise InvalidValue("the environment steps last longer than 292 years together; give fewer or shorter steps")
         starts = ends - lengths
         self._end = int(ends[-1])
         return starts

@@ -7,7 +7,9 @@ nanoseconds, so that two clocks can agree to the last bit.
 from __future__ import annotations
 
 import math
+import operator
 import re
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +62,8 @@ def seconds(value: float, unit: str, what: str = "duration") -> float:
         raise InvalidValue(f"{what} has unit {unit!r}; choose from {', '.join(UNITS)}, fps")
     if not math.isfinite(value) or value < 0:
         raise InvalidValue(f"{what} {value}{unit or ' s'} must be finite and >= 0; give e.g. '84ms'")
-    # 84 * 1e-3 is not the float nearest to 0.084; going through the decimal text is.
-    return float(np.float64(f"{value!r}e{_EXPONENTS[unit]}")) if unit in _EXPONENTS else value * UNITS.get(unit, 1.0)
+    # 84 * 1e-3 is not the float nearest to 0.084; going through the decimal digits is.
+    return float(Decimal(repr(value)).scaleb(_EXPONENTS[unit])) if unit in _EXPONENTS else value * UNITS.get(unit, 1.0)
 
 
 _EXPONENTS = {"ns": -9, "us": -6, "µs": -6, "ms": -3}
@@ -80,7 +82,46 @@ def duration(value: float | str, what: str = "duration") -> float:
     """
     if isinstance(value, str):
         return seconds(*split_quantity(value), what)
-    return seconds(float(value), "", what)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidValue(f"{what} {_brief(value)} must be a number of seconds or a text such as '84ms'") from error
+    return seconds(number, "", what)
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def whole(value: object, name: str, low: int, high: int) -> int:
+    """A whole number in low..high, also from a numpy integer.
+
+    Raises
+    ------
+    InvalidValue
+
+    >>> whole(6, "workers", 1, 10)
+    6
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
+        shown = value if isinstance(value, str | int) else _brief(value)
+        raise InvalidValue(f"{name} {shown} must be a whole number in {low}..{high}")
+    return number
+
+
+def exact(value: float) -> str:
+    """The shortest text of a bare number that reads back as the very same float.
+
+    >>> exact(0.02), exact(99.99999), exact(2.0)
+    ('0.02', '99.99999', '2')
+    """
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def to_ns(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -117,6 +158,7 @@ def spell(value: float) -> str:
     >>> spell(0.084), spell(1e-6), spell(20.0)
     ('84ms', '1us', '20s')
     """
+    value = float(value)
     candidates = [f"{value!r}s".replace(".0s", "s")]
     for unit in ("ms", "us", "ns"):
         for digits in range(1, 18):
