@@ -302,7 +302,7 @@ def spell_step_time(value: Fraction | Law) -> str:
     if not isinstance(value, Fraction):
         return str(value)
     rate = float(Fraction(units.NS) / value)
-    for text in (f"{rate!r}fps", units.spell(float(value) / units.NS)):
+    for text in (f"{units.exact(rate)}fps", units.spell(float(value) / units.NS)):
         if "e" not in text and step_period(text) == value:
             return text
     return f"{value.numerator}/{value.denominator}ns"

@@ -139,7 +139,7 @@ class Option:
             count = value.count if isinstance(value, Steps) else value.value
             if self.kind != "deadline" or not math.isfinite(count) or count != int(count) or not 1 <= count <= 10**9:
                 raise InvalidValue(
-                    f"option {name}={count:g}steps must be a whole number of steps >= 1 and <= 1e9, where steps fit"
+                    f"option {name}={count:g}steps must be a whole number of steps in 1..1e9, where steps fit"
                 )
             return Steps(int(count))
         number, unit = (value.value, value.unit) if isinstance(value, Quantity) else (value, "")

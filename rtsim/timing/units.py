@@ -95,7 +95,7 @@ def _brief(value: object) -> str:
 
 
 def whole(value: object, name: str, low: int, high: int) -> int:
-    """A whole number in low..high, also from a numpy integer.
+    """A whole number in low..high, also from a numpy integer or a float without a fraction part.
 
     Raises
     ------
@@ -105,12 +105,13 @@ def whole(value: object, name: str, low: int, high: int) -> int:
     6
     """
     try:
-        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+        if isinstance(value, bool):
+            raise TypeError
+        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = None
     if number is None or not low <= number <= high:
-        shown = value if isinstance(value, str | int) else _brief(value)
-        raise InvalidValue(f"{name} {shown} must be a whole number in {low}..{high}")
+        raise InvalidValue(f"{name} {_brief(value)} must be a whole number in {low}..{high}")
     return number
 
 
