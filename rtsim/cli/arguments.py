@@ -47,6 +47,8 @@ class ScenarioArguments:
     """First random seed."""
     mailbox: Text = "latest"
     """latest (a newer action replaces the waiting one) or fifo(n)."""
+    engine: Text = "auto"
+    """Clock: simpy (the reference), compiled (the same results, faster; built-in rules), or auto."""
     json: Flag = False
     """Print JSON instead of tables."""
     config: File = ""

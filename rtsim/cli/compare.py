@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
@@ -33,8 +34,12 @@ def run(arguments: Compare) -> int:
         target=arguments.target,
         search=not arguments.no_search,
         max_workers=arguments.max_workers,
+        engine=arguments.engine,
     )
     with render.progress() as update:
+        if design.clock == "compiled":
+            update("loading the compiled clock (the first time it compiles, some 20 s)", 0, 1)
+            importlib.import_module("rtsim.clocks.compiled")
         result = compare(design, on_progress=update)
     if result.interrupted:
         render.note("rtsim: interrupted; what follows is what was finished")

@@ -25,11 +25,11 @@ def run(arguments: Simulate) -> int:
     if arguments.workers is None:
         scenario = scenario.with_(workers=scenario.least_workers)
     design = Design((spec,), scenario, (scenario.workers,), 1, arguments.warmup_steps)
-    schedule = simulate(scenario, spans=bool(arguments.timeline or arguments.trace))
+    schedule = simulate(scenario, spans=bool(arguments.timeline or arguments.trace), engine=arguments.engine)
     statistics = schedule.statistics(design.warmup)
     if arguments.out:
         schedule.save(arguments.out)
-    settings = {**scenario.to_json(), "warmup_steps": design.warmup, "clock": "simpy"}
+    settings = {**scenario.to_json(), "warmup_steps": design.warmup, "clock": schedule.header["clock"]}
     if arguments.json:
         render.dump({"schema": "rtsim.simulate/1", "scenario": settings, "statistics": asdict(statistics)})
     else:

@@ -204,7 +204,7 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
         runs = []
         for seed in range(design.base.seed, design.base.seed + design.seeds):
             on_progress(f"{spec}, {number} workers", done, total)
-            runs.append(run_cell(design.base.with_(rule=spec, workers=number, seed=seed), design.warmup))
+            runs.append(run_cell(design.base.with_(rule=spec, workers=number, seed=seed), design.warmup, design.clock))
             done += 1
             yield
         here = max(run.longest for run in runs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rtsim.clocks import engine_for
 from rtsim.errors import InvalidValue
 from rtsim.scenario import Scenario
 from rtsim.schedulers import RuleSpec
@@ -37,6 +38,8 @@ class Design:
         Whether to look for ``required_workers``.
     max_workers : int or None
         Where that search gives up.
+    engine : {"auto", "simpy", "compiled"}
+        The clock; results do not depend on it.
     """
 
     alg: tuple[RuleSpec, ...]
@@ -46,6 +49,7 @@ class Design:
     warmup_steps: int | None = None
     target: float = 0.01
     search: bool = True
+    engine: str = "auto"
     max_workers: int | None = None
 
     def __post_init__(self) -> None:
@@ -56,6 +60,7 @@ class Design:
         for key in keys:
             if keys.count(key) > 1:
                 raise InvalidValue(f"rule {key!r} is given twice; give each once")
+        engine_for(self.base, self.engine if self.engine != "compiled" else "auto")  # is there such an engine?
         if self.seeds < 1:
             raise InvalidValue(f"seeds {self.seeds} must be >= 1")
         if not 0 < self.target < 1:
@@ -99,6 +104,16 @@ class Design:
             return self.warmup_steps
         return max(self.base.with_(rule=spec).settling_steps for spec in self.alg)
 
+    @property
+    def clock(self) -> str:
+        """The clock that runs every cell: compiled only if it can run every rule."""
+        base, runs = self.base, self.seeds * len(self.alg) * max(len(self.workers), 8)
+        found = {
+            engine_for(base.with_(rule=s, workers=max(self.worker_numbers(s))), self.engine, runs=runs)
+            for s in self.alg
+        }
+        return "compiled" if found == {"compiled"} else "simpy"
+
     def worker_numbers(self, spec: RuleSpec) -> tuple[int, ...]:
         """The numbers of workers to simulate for one rule."""
         if spec.rule.single_worker:
@@ -121,7 +136,7 @@ class Design:
             "warmup_steps": self.warmup,
             "target": self.target,
             "max_workers": self.max_workers,
-            "clock": "simpy",
+            "clock": self.clock,
             "rtsim": __version__,
         }
 

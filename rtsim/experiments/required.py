@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.clocks import simulate
+from rtsim.clocks import tally
 from rtsim.experiments.closed_forms import largest_inference, paper_formula
 from rtsim.experiments.design import Design
 from rtsim.scenario import MAX_WORKERS, Scenario
@@ -28,10 +28,10 @@ class Cell:
     longest: float
 
 
-def run_cell(scenario: Scenario, warmup: int) -> Cell:
+def run_cell(scenario: Scenario, warmup: int, engine: str = "auto") -> Cell:
     """Simulate one scenario and keep its numbers only."""
-    tally = simulate(scenario).tally(warmup)
-    return Cell(tally.statistics(), tally.delay_counts, tally.longest_inference_ns / units.NS)
+    found = tally(scenario, warmup, engine=engine)
+    return Cell(found.statistics(), found.delay_counts, found.longest_inference_ns / units.NS)
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ def required_workers(
 def _mean_inaction(design: Design, scenario: Scenario) -> float:
     short = design.warmup + max((scenario.steps - design.warmup) // 10, 1)
     if design.target >= 0.002 and scenario.steps >= 5000:
-        quick = run_cell(scenario.with_(steps=short), design.warmup).statistics.inaction_fraction
+        quick = run_cell(scenario.with_(steps=short), design.warmup, design.clock).statistics.inaction_fraction
         if quick > 2.5 * design.target:
             return quick
     values: list[float] = []
     for seed in range(design.base.seed, design.base.seed + design.seeds):
-        values.append(run_cell(scenario.with_(seed=seed), design.warmup).statistics.inaction_fraction)
+        values.append(run_cell(scenario.with_(seed=seed), design.warmup, design.clock).statistics.inaction_fraction)
         if len(values) == 1 and values[0] > 1.25 * design.target:
             break
     return float(np.mean(values))

@@ -91,8 +91,8 @@ def test_required_workers_tries_every_number_because_more_is_not_always_better(m
 
     real = required.run_cell
 
-    def fake(scenario, warmup):
-        cell = real(scenario.with_(steps=400), warmup)
+    def fake(scenario, warmup, engine):
+        cell = real(scenario.with_(steps=400), warmup, engine)
         inaction = 0.0 if scenario.workers in (7, 9) else 0.5
         from dataclasses import replace
 
@@ -181,11 +181,11 @@ def test_interrupted_comparison_keeps_finished_rows(monkeypatch):
 
     real, calls = comparison.run_cell, []
 
-    def stop_later(scenario, warmup):
+    def stop_later(scenario, warmup, engine):
         calls.append(scenario.workers)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(scenario, warmup)
+        return real(scenario, warmup, engine)
 
     monkeypatch.setattr(comparison, "run_cell", stop_later)
     result = compare(design("max_time", workers=(2, 3), seeds=2))
