@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,9 +28,11 @@ class UnknownName(RtsimError, ValueError):
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
         known = sorted(choices)
-        near = difflib.get_close_matches(name, known, n=1)
+        shown = name if len(name) <= 80 else name[:77] + "..."
+        near = difflib.get_close_matches(shown, known, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        super().__init__(f"{kind} {name!r} unknown{hint}; choose from {', '.join(known)}")
+        listed = ", ".join(known[:50]) + (f" and {len(known) - 50} more" if len(known) > 50 else "")
+        super().__init__(f"{kind} {shown!r} unknown{hint}; choose from {listed}")
 
 
 class FileProblem(RtsimError, OSError):
@@ -47,20 +50,55 @@ class RuleFault(RtsimError, RuntimeError):
     """A scheduler rule that broke its contract, e.g. asked for a start in the past."""
 
 
-def write_atomically(path: str | Path, data: bytes) -> Path:
-    """Write ``data`` to ``path`` so that readers see the old file or the new one, never half.
+def read_text(path: str | Path, what: str, limit: int) -> str:
+    """The text of a regular UTF-8 file of at most ``limit`` bytes.
 
     Raises
     ------
     FileProblem
-        If the directory does not exist or cannot be written.
+        For anything else: a missing file, a folder, a device, a pipe, a binary file.
     """
-    target = Path(path)
+    name = _shown(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise FileProblem(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise FileProblem(f"cannot read {what} {name}: it is {kind}")
+        if status.st_size > limit:
+            raise FileProblem(f"{what} {name} is larger than {limit} bytes; is it a {what}?")
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FileProblem(f"{what} {name} is not UTF-8 text") from error
+    except FileProblem:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise FileProblem(f"cannot read {what} {name}: {reason}") from error
+
+
+def _shown(path: str | Path) -> str:
+    text = repr(str(path).encode("utf-8", "replace").decode())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def write_atomically(path: str | Path, data: bytes) -> Path:
+    """Write ``data`` to ``path`` so that readers see the old file or the new one, never half.
+
+    A link is followed; a device or a pipe is written to as it is.
+
+    Raises
+    ------
+    FileProblem
+        If the folder does not exist or cannot be written.
+    """
+    temporary = None
     try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            with open(target, "wb") as stream:
+                stream.write(data)
+            return Path(path)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".rtsim-")
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         # mkstemp makes files private; give the permissions a plain open() would have given.
@@ -69,8 +107,10 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, target)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise FileProblem(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError | ValueError):
+            reason = getattr(error, "strerror", None) or error
+            raise FileProblem(f"cannot write {_shown(path)}: {reason}") from error
         raise
-    return target
+    return Path(path)

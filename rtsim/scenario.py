@@ -19,6 +19,7 @@ from rtsim.timing.grammar import Percentile
 
 MAX_STEPS = 10**9
 MAX_WORKERS = 100_000
+MAX_WORK = 2e9
 GAME_BOY = "59.7275fps"
 
 
@@ -36,11 +37,18 @@ class Mailbox:
     kind: str = "latest"
     capacity: int = 1
 
+    def __post_init__(self) -> None:
+        if self.kind not in ("latest", "fifo"):
+            raise InvalidValue(f"mailbox {self.kind!r} must be latest or fifo")
+        units.whole(self.capacity, "mailbox capacity", 1, 10**9)
+
     @classmethod
     def of(cls, text: str | Mailbox) -> Mailbox:
         """Read ``"latest"`` or ``"fifo(4)"``; InvalidValue otherwise."""
         if isinstance(text, Mailbox):
             return text
+        if not isinstance(text, str):
+            raise InvalidValue(f"mailbox {text!r} must be a text such as 'latest' or 'fifo(4)'")
         match = re.fullmatch(r"\s*(latest|fifo\s*\(\s*(\d{1,9})\s*\))\s*", text)
         if match is None or match[2] == "0" or (match[2] and int(match[2]) < 1):
             raise InvalidValue(f"mailbox {text!r} must be latest or fifo(n) with n >= 1, e.g. fifo(4)")
@@ -115,7 +123,7 @@ class Scenario:
         inference_time: Law | float | str,
         workers: int = 1,
         step_time: str | float | Fraction | Law = GAME_BOY,
-        steps: int = 20_000,
+        steps: int = 10_000,
         seed: int = 0,
         mailbox: Mailbox | str = "latest",
         dispatch_time: Law | float | str | None = None,
@@ -160,8 +168,30 @@ class Scenario:
                 f"learning_time {self.learning_time} was measured at batch {measured[1]}, but batch is {batch}; "
                 "give both alike"
             )
+        for name in ("inference_time", "dispatch_time", "learning_time"):
+            mean = 0.0 if getattr(self, name) is None else getattr(self, name).mean
+            if not mean * units.NS <= units.MAX_DURATION_NS:
+                raise InvalidValue(f"{name} has mean {mean:g} s; it must be at most 1e6 s (11.6 days)")
         if steps * self.step_mean * units.NS >= 2**62:
             raise InvalidValue(f"{steps} steps of {units.show(self.step_mean)} last longer than 146 years; give fewer")
+
+        self._check_work()
+
+    def _check_work(self) -> None:
+        """Refuse what would take days, before it takes them."""
+        horizon = self.steps * self.step_mean
+        work = {"inferences": self.expected_inferences}
+        if self.learning_time is not None and self.learning_time.mean > 0:
+            work["updates"] = horizon * self.learner_count / self.learning_time.mean
+        for times in (self.duration_law, self.dispatch_time, self.learning_time):
+            if times is not None and times.spells is not None:
+                work["slow spells"] = 100 * horizon / (times.spells.calm + times.spells.slow)
+        for what, count in work.items():
+            if count > MAX_WORK:
+                raise InvalidValue(
+                    f"{self.steps} steps, {units.show(horizon)} in all, would hold about {count:.2g} {what}, "
+                    f"more than {MAX_WORK:.0e}; give fewer steps or longer times"
+                )
 
     def with_(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed."""
@@ -276,8 +306,8 @@ class Scenario:
 
 def _step_time(value: str | float | Fraction | Law) -> Fraction | Law:
     if isinstance(value, Fraction):
-        if not 1 <= value <= units.MAX_DURATION_NS:
-            raise InvalidValue(f"step time {float(value):g} ns must lie between 1 ns and 1e6 s")
+        if not 1 <= value <= units.MAX_DURATION_NS or value.denominator > 10**9:
+            raise InvalidValue(f"step time {value} ns must lie between 1 ns and 1e6 s, with a denominator up to 1e9")
         return value
     if isinstance(value, str) and re.match(r"\s*[-+.\d]", value):
         return step_period(value)

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.errors import FileProblem, InvalidValue, write_atomically
+from rtsim.errors import FileProblem, write_atomically
 from rtsim.statistics import Statistics, Tally, sum_of_squares
+from rtsim.timing.units import whole
 
 SCHEMA = "rtsim.schedule/1"
+MAX_BYTES = 64 * 10**9
 
 #: Columns with one row per environment step, shape (T,). -1 where the default policy acted.
 STEP_COLUMNS = {
@@ -122,10 +124,7 @@ class Schedule:
             If the warm-up leaves no step.
         """
         count = len(self)
-        if not 0 <= warmup_steps < count:
-            raise InvalidValue(
-                f"warmup_steps {warmup_steps} must lie in 0..{count - 1}, below the {count} steps of the run"
-            )
+        warmup_steps = whole(warmup_steps, "warmup_steps", 0, count - 1)
         steps = {name: column[warmup_steps:] for name, column in self.steps.items()}
         acted = np.flatnonzero(steps["worker"] >= 0)
         gap_ns, gaps = np.diff(steps["time_ns"][acted]), np.diff(acted)
@@ -191,6 +190,10 @@ class Schedule:
         """
         name = str(path)
         try:
+            if Path(path).exists() and not Path(path).is_file():
+                kind = "a directory" if Path(path).is_dir() else "no regular file"
+                raise FileProblem(f"cannot read Schedule {name!r}: it is {kind}; give a file of rtsim simulate --out")
+            _check_archive(path, name)
             with np.load(path, allow_pickle=False) as archive:
                 if not hasattr(archive, "files"):
                     raise FileProblem(f"{name!r} is a bare array, not a Schedule; give a file of rtsim simulate --out")
@@ -233,6 +236,22 @@ class Schedule:
         if self.totals != other.totals:
             return f"totals differ: {self.totals} against {other.totals}"
         return None
+
+
+def _check_archive(path: str | Path, name: str) -> None:
+    """Refuse what is no Schedule before anything is unpacked: a small archive can hold a huge array."""
+    known = {"header.npy", "busy_ns.npy", "learner_busy_ns.npy"}
+    for prefix, columns in (("steps", STEP_COLUMNS), ("updates", UPDATE_COLUMNS), ("spans", SPAN_COLUMNS)):
+        known |= {f"{prefix}/{column}.npy" for column in columns}
+    with zipfile.ZipFile(path) as archive:
+        foreign = sorted(set(archive.namelist()) - known)
+        size = sum(entry.file_size for entry in archive.infolist())
+    if foreign:
+        raise FileProblem(
+            f"{name!r} is not a Schedule: it holds {foreign[0][:60]!r}; give a file of rtsim simulate --out"
+        )
+    if size > MAX_BYTES:
+        raise FileProblem(f"{name!r} would unpack to {size / 1e9:.3g} GB, more than the {MAX_BYTES / 1e9:g} GB allowed")
 
 
 def _first_difference(table: str, mine: dict[str, NDArray[Any]], theirs: dict[str, NDArray[Any]]) -> str | None:
@@ -289,7 +308,7 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
     assert steps is not None
     assert updates is not None
     for column in ("busy_ns", "learner_busy_ns"):
-        if column not in arrays or arrays[column].dtype != np.int64:
+        if column not in arrays or arrays[column].dtype != np.int64 or arrays[column].ndim != 1:
             raise fail(f"{column} is missing")
     if len(steps["time_ns"]) == 0:
         raise fail("it has no steps")

@@ -24,6 +24,7 @@ import numpy as np
 from rtsim.scenario import Scenario
 from rtsim.schedule import SPAN_COLUMNS, STEP_COLUMNS, UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import DROP
+from rtsim.schedulers.learners import state_size
 from rtsim.timing import BlockStream, Law, Spells
 
 LATEST = "latest"
@@ -142,7 +143,7 @@ class Oracle:
             if scenario.learning_time is not None
         ]
         self.learner_params = [learners, scenario.learning_starts, scenario.batch]
-        self.learner_memory = [0] * (1 + learners)
+        self.learner_memory = [0] * state_size(learners)
         self.workers = [Worker(w) for w in range(scenario.workers)]
         self.learners = [] if self.learner_rule.inline else [Learner(k) for k in range(learners)]
         self.inferences: list[Inference] = []

@@ -270,6 +270,18 @@ def test_capacity_limit_counts_the_dispatch_time() -> None:
     assert Scenario("max_time", "0ms").capacity_limit == 0
 
 
+def test_capacity_limit_under_contention_counts_inferences_not_time() -> None:
+    # Half of the time ten times slower: a worker makes 0.5/100 + 0.5/1000 inferences per ms.
+    scenario = Scenario("max_time", "contention(exp(mean=100ms), factor=10, calm=1s, slow=1s)", 1, "10ms")
+    assert scenario.inference_mean == pytest.approx(0.55)
+    assert scenario.capacity_limit == pytest.approx(1 - 10 * (0.5 / 100 + 0.5 / 1000))
+
+
+def test_capacity_limit_while_annealing_is_that_of_the_shortest_state() -> None:
+    scenario = Scenario("max_time", "anneal(20ms, 400ms, start=0.5, end=0, over=100)", 1, "10ms")
+    assert scenario.capacity_limit == pytest.approx(1 - 10 / 210)
+
+
 @settings(max_examples=200)
 @given(
     st.sampled_from(["unstaggered", "chunking(size=3)", "pipeline(layers=5)"]),
@@ -278,7 +290,7 @@ def test_capacity_limit_counts_the_dispatch_time() -> None:
     st.integers(1, 10**5),
 )
 def test_capacity_limit_any_times_equals_the_exact_fraction(rule: str, workers: int, inference: int, step: int) -> None:
-    scenario = Scenario(rule, f"{inference}us", workers, f"{step}us")
+    scenario = Scenario(rule, f"{inference}us", workers, f"{step}us", steps=100)
     count = {"unstaggered": workers, "chunking(size=3)": 3 * workers, "pipeline(layers=5)": 5}[rule]
     assert scenario.capacity_limit == pytest.approx(float(max(0, 1 - Fraction(count * step, inference))), abs=1e-12)
 

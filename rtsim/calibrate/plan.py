@@ -90,6 +90,8 @@ class CalibrationPlan:
             _whole("batch", "observations", batch, 1, "batch=(16,)")
         _distinct("batch", self.batch)
         _whole("threads", "a count", self.threads, 1, "threads=1")
+        if self.threads > 1024:
+            raise InvalidValue(f"threads {self.threads} (a count) must be at most 1024; give e.g. threads=1")
         _whole("min_samples", "a count", self.min_samples, FEWEST_SAMPLES, "min_samples=300")
         _whole("max_samples", "a count", self.max_samples, self.min_samples, "max_samples=10000, or lower min_samples")
         _whole("seed", "no unit", self.seed, 0, "seed=0")
@@ -108,7 +110,7 @@ class CalibrationPlan:
             raise InvalidValue(
                 f"time_limit_s {self.time_limit_s!r} s must be finite and > 0; give e.g. time_limit_s=60"
             )
-        if not (isinstance(self.name, str) and self.name.strip()):
+        if not (isinstance(self.name, str) and self.name.strip() and self.name.isprintable()):
             raise InvalidValue(f"name {self.name!r} of the profile must not be empty; give e.g. name='local'")
 
     @property

@@ -63,7 +63,7 @@ class Compare(ScenarioArguments):
     alg: Texts = ("max_time", "exp_time")
     """Rules, with options: max_time "time_triggered(deadline=p99.99, late=release)"; see rtsim rules."""
     workers: Texts = ("auto",)
-    """Numbers of inference workers, or auto."""
+    """Numbers of inference workers (ranges as 1-8), or auto."""
     seeds: Number = 3
     """How many seeds."""
     target: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
@@ -92,6 +92,10 @@ class Simulate(ScenarioArguments):
     """Save the schedule (.npz)."""
     timeline: File = ""
     """Draw workers, actions and default-policy steps of the first steps (.png, .svg or .pdf)."""
+    timeline_from: Number = 0
+    """First step that the timeline shows."""
+    timeline_steps: Optional = None
+    """Steps that the timeline shows (default: about three inferences)."""
     histogram: File = ""
     """Draw the interaction-time histogram (.png, .svg or .pdf)."""
     trace: File = ""
@@ -100,8 +104,10 @@ class Simulate(ScenarioArguments):
 
 @dataclass
 class Rules:
-    """List the scheduler and learner rules, one line each."""
+    """List the scheduler and learner rules, one line each, or the options of one rule."""
 
+    rule: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
+    """A rule, to explain its options."""
     json: Flag = False
     """Print JSON."""
 

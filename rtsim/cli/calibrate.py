@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
@@ -42,10 +43,17 @@ def run(arguments: Calibrate) -> int:
     except CalibrationInterrupted as stop:
         profile, code = stop.profile, 130
         render.note("rtsim: interrupted; what was finished is kept")
-    if not profile.models:
+    if not any(model.inference or model.learning for model in profile.models.values()):
+        for key, model in profile.models.items():
+            render.note(f"rtsim: {key} skipped: {model.settings.get('skipped')}")
+        if not code:
+            raise InvalidValue("nothing was measured, so no profile is written; give smaller --k")
         return code
     if before is not None:
         profile = _merged(before, profile)
+    elif code and Path(arguments.out).exists():
+        # Half a measurement must not take the place of a whole one.
+        arguments.out = str(Path(arguments.out).with_suffix(".partial.json"))
     profile.save(arguments.out)
     law = f"profile:./{arguments.out}" if "/" not in arguments.out else f"profile:{arguments.out}"
     if arguments.json:
@@ -73,8 +81,6 @@ def _to_append_to(arguments: Calibrate) -> Profile | None:
     InvalidValue
         If processor or torch differ: their times must not stand in one profile.
     """
-    from pathlib import Path
-
     from rtsim.calibrate import identity
     from rtsim.errors import InvalidValue
     from rtsim.timing import Profile

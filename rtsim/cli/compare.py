@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
 from rtsim.cli.arguments import Compare
-from rtsim.cli.settings import check_writable, scenario_of
+from rtsim.cli.settings import check_writable, files_read, scenario_of
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ def run(arguments: Compare) -> int:
     from rtsim.experiments import Design, compare
     from rtsim.schedulers import RuleSpec
 
-    check_writable(arguments.csv, arguments.trace, pictures=(arguments.plot,))
+    beside = arguments.csv and arguments.plot and Path(arguments.csv) == Path(arguments.plot).with_suffix(".csv")
+    # The rows hold the picture's data and more, so they may take its place.
+    check_writable(
+        "" if beside else arguments.csv, arguments.trace, pictures=(arguments.plot,), inputs=files_read(arguments)
+    )
     if not arguments.alg:
         raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
     specs = tuple(RuleSpec.of(text) for text in arguments.alg)
@@ -43,18 +49,20 @@ def run(arguments: Compare) -> int:
         result = compare(design, on_progress=update)
     if result.interrupted:
         render.note("rtsim: interrupted; what follows is what was finished")
-    if arguments.json:
-        render.dump(result.to_json())
-    else:
-        _print(result)
-    if arguments.csv:
-        from rtsim.errors import write_atomically
-
-        write_atomically(arguments.csv, csv_bytes(result))
+    with render.printing():
+        if arguments.json:
+            render.dump(result.to_json())
+        else:
+            _print(result)
     if arguments.plot and result.rows:
         from rtsim.pictures import figure_of, inaction_rows, plot_inaction, save_figure
 
-        save_figure(figure_of(plot_inaction(result)), arguments.plot, inaction_rows(result))
+        for path in save_figure(figure_of(plot_inaction(result)), arguments.plot, inaction_rows(result)):
+            render.wrote(path)
+    if arguments.csv and result.rows:
+        from rtsim.errors import write_atomically
+
+        render.wrote(write_atomically(arguments.csv, csv_bytes(result)))
     if arguments.trace and not result.interrupted and not result.fault:
         _write_trace(arguments, result)
     if result.fault:
@@ -66,10 +74,16 @@ def run(arguments: Compare) -> int:
 def _worker_numbers(words: tuple[str, ...]) -> tuple[int, ...]:
     if words == ("auto",):
         return ()
-    numbers = []
-    for word in words:
-        if not word.isascii() or not word.isdigit() or not 1 <= int(word) <= 100_000:
-            raise InvalidValue(f"--workers {word} must be a whole number in 1..100000, or auto alone")
+    numbers: list[int] = []
+    for word in (part for text in words for part in text.split(",") if part):
+        span = re.fullmatch(r"(\d{1,6})-(\d{1,6})", word)
+        if span and 1 <= int(span[1]) <= int(span[2]) <= 100_000:
+            numbers.extend(range(int(span[1]), int(span[2]) + 1))
+            continue
+        if not re.fullmatch(r"[0-9]{1,6}", word) or not 1 <= int(word) <= 100_000:
+            raise InvalidValue(
+                f"--workers {word} must be a whole number in 1..100000, a range such as 1-8, or auto alone"
+            )
         numbers.append(int(word))
     if not numbers:
         raise InvalidValue("--workers is empty; give numbers such as --workers 1 2 4, or auto")
@@ -104,13 +118,12 @@ def _print(result: Comparison) -> None:
         f"{settings['steps']} steps, of which {settings['warmup_steps']} warm-up; "
         f"seeds {settings['seed']} to {settings['seed'] + settings['seeds'] - 1}"
     )
-    others = ", ".join(
-        f"{name} {settings[name]}" for name in ("dispatch_time", "learning_time") if settings[name] is not None
-    )
-    if others:
+    if settings["dispatch_time"] is not None:
+        render.line(f"dispatch {settings['dispatch_time']}, part of every inference")
+    if settings["learning_time"] is not None:
         render.line(
-            f"{others}; learners {settings['learners']} ({settings['learner_rule']}), batch {settings['batch']}, "
-            f"from step {settings['learning_starts']}"
+            f"learning {settings['learning_time']}; learners {settings['learners']} ({settings['learner_rule']}), "
+            f"batch {settings['batch']}, from step {settings['learning_starts']}"
         )
     differences = {(d.key, d.workers): d for d in result.paired_differences}
     first = str(result.design.alg[0])
@@ -195,4 +208,4 @@ def _write_trace(arguments: Compare, result: Comparison) -> None:
         workers = (needed.workers if needed else None) or result.design.worker_numbers(spec)[-1]
         scenario = result.design.base.with_(rule=spec, workers=workers)
         schedules[f"{key}, {workers} workers"] = simulate(scenario.with_(steps=min(scenario.steps, 2000)), spans=True)
-    write_trace(arguments.trace, schedules)
+    render.wrote(write_trace(arguments.trace, schedules))

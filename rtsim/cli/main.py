@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Union
@@ -27,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         Without the program's name; ``sys.argv[1:]`` if not given.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _prepare_streams()
+    if argv is None:
+        # What a batch system sends when time is up: keep what is finished, as for Ctrl-C.
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         if words == ["--version"]:
             from rtsim import __version__
@@ -49,9 +54,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has gone; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            print(f"rtsim: {error.strerror or error}", file=sys.stderr)
+        return 2
     except MemoryError:
         print("rtsim: out of memory; give fewer --steps or --seeds", file=sys.stderr)
         return 2
+
+
+def _prepare_streams() -> None:
+    """Closed streams become silent ones, and what an old terminal cannot show becomes a question mark."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the life of the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def parse(words: list[str]) -> Any:
@@ -102,7 +125,7 @@ def _one_line(box: str) -> str:
         if set(line) <= {"─"}:
             break
         message.append(line)
-    text = " ".join(message) or "arguments not understood"
+    text = " ".join(message).rstrip(".") or "arguments not understood"
     with contextlib.suppress(ValueError, IndexError):
         hint = body[body.index("Perhaps you meant:") + 1]
         text += f"; perhaps you meant {hint.split()[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +14,17 @@ if TYPE_CHECKING:
 
     from rtsim.timing import Profile, Samples
 
-#: Width of tables when stdout is not a terminal, so that the same run prints the same bytes everywhere.
-PIPE_WIDTH = 160
+#: Width when stdout is not a terminal: nothing is wrapped, and the same run prints the same bytes everywhere.
+PIPE_WIDTH = 1000
 
 
 def console() -> Console:
     """Where results go: stdout, plain text unless it is a terminal."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, emoji=False)
+    if sys.stdout.isatty():
+        return Console(highlight=False, emoji=False)
+    return Console(width=PIPE_WIDTH, highlight=False, emoji=False, color_system=None, force_terminal=False)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], *, left: int = 1) -> None:
@@ -34,13 +37,28 @@ def table(title: str, columns: list[str], rows: list[list[str]], *, left: int = 
     for index, name in enumerate(columns):
         grid.add_column(escape(name), justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*(escape(cell) for cell in row))
+        grid.add_row(*(escape(_printable(cell)) for cell in row))
     console().print(grid)
 
 
 def line(text: str) -> None:
     """Print one line of result as it is."""
-    print(text)
+    print(_printable(text))
+
+
+def _printable(text: str) -> str:
+    """Text from a file may hold what steers a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """While results are printed: a reader that has gone (head, less) must not keep files from being written."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def dump(data: dict[str, Any]) -> None:
@@ -51,6 +69,11 @@ def dump(data: dict[str, Any]) -> None:
 def note(text: str) -> None:
     """Something the user should know that is not the result, on stderr."""
     print(text, file=sys.stderr)
+
+
+def wrote(path: object) -> None:
+    """Say on stderr which file was written."""
+    note(f"wrote {path}")
 
 
 def percent(value: float | None, digits: int = 2) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import os
+import re
 import typing
 from pathlib import Path
 from typing import Any
 
 from rtsim.cli import render
 from rtsim.cli.arguments import COMMANDS, ScenarioArguments
-from rtsim.errors import FileProblem, InvalidValue, UnknownName
+from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, read_text
 
 
 def from_config(words: list[str]) -> Any:
@@ -26,11 +27,10 @@ def from_config(words: list[str]) -> Any:
         return None
     import tomllib
 
+    text = read_text(path, "config", 10**6)
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileProblem(f"cannot read config {path!r}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also whole numbers of thousands of digits
         raise FileProblem(f"config {path!r} is not TOML: {error}") from error
     kind = COMMANDS[words[0]]
     types = typing.get_type_hints(kind)
@@ -62,12 +62,23 @@ def _fit(path: str, key: str, value: Any, wanted: Any) -> Any:
     allowed = typing.get_args(wanted) or (wanted,)
     if str in allowed and isinstance(value, str | int | float) and not isinstance(value, bool):
         return value if isinstance(value, str) else repr(value)
-    if float in allowed and isinstance(value, int | float) and not isinstance(value, bool):
+    if float in allowed and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
         return float(value)
     if isinstance(value, bool) is (bool in allowed) and isinstance(value, allowed):
         return value
     names = " or ".join(t.__name__ for t in allowed if t is not type(None))
-    raise InvalidValue(f"setting {key} = {value!r} in {path!r} must be {names}")
+    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+    raise InvalidValue(f"setting {key} = {shown} in {path!r} must be {names}")
+
+
+def _needs_unit(name: str, text: str) -> None:
+    """Refuse ``--inference-time 84``: seconds were hardly meant."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return
+    if seconds >= 1:
+        raise InvalidValue(f"--{name.replace('_', '-')} {text} has no unit; write {text}ms or {text}s")
 
 
 def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
@@ -76,13 +87,18 @@ def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
 
     if arguments.fps and arguments.step_time:
         raise InvalidValue(f"--fps {arguments.fps} and --step-time {arguments.step_time} exclude each other; give one")
-    for flag, text in (("--inference-time", arguments.inference_time), ("--learning-time", arguments.learning_time)):
-        with contextlib.suppress(ValueError):
-            if float(text) >= 1:
-                render.note(f"rtsim: {flag} {text} is {text} seconds; for milliseconds write {text}ms")
+    for flag in ("inference_time", "learning_time", "dispatch_time"):
+        _needs_unit(flag, getattr(arguments, flag))
+    if not arguments.learning_time and (arguments.learners > 1 or arguments.learner_rule != "auto"):
+        render.note("rtsim: nobody learns without --learning-time; --learners and --learner-rule are not used")
     step_time = arguments.step_time or GAME_BOY
     if arguments.fps:
-        step_time = arguments.fps if arguments.fps.endswith(("fps", "Hz", "hz")) else f"{arguments.fps}fps"
+        number = arguments.fps.strip().removesuffix("fps").removesuffix("Hz").removesuffix("hz")
+        try:
+            float(number)
+        except ValueError:
+            raise InvalidValue(f"--fps {arguments.fps} must be a number of steps per second, e.g. 59.7275") from None
+        step_time = f"{number}fps"
     return Scenario(
         rule=rule,
         inference_time=arguments.inference_time,
@@ -100,26 +116,43 @@ def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
     )
 
 
-def check_writable(*paths: str, pictures: tuple[str, ...] = ()) -> None:
+def check_writable(*paths: str, pictures: tuple[str, ...] = (), inputs: tuple[str, ...] = ()) -> None:
     """Complain about an output that cannot be written before hours of work, not after.
 
-    A picture is written with its data beside it, as .csv; no two outputs may share a file.
+    A picture is written with its data beside it, as .csv; no output may be written to the same
+    file as another, or as an input.
     """
-    import os
-
     if any(pictures):
         from rtsim.pictures import checked_suffix
 
         for path in filter(None, pictures):
             checked_suffix(path)
-    wanted = [Path(path) for path in (*paths, *pictures) if path]
-    wanted += [Path(path).with_suffix(".csv") for path in pictures if path]
-    for target in wanted:
-        if wanted.count(target) > 1:
-            raise InvalidValue(f"two outputs would be written to {str(target)!r}; give them different names")
-    for path in filter(None, (*paths, *pictures)):
-        folder = Path(path).parent
-        if not folder.is_dir():
-            raise FileProblem(f"cannot write {path!r}: folder {str(folder)!r} does not exist")
-        if Path(path).is_dir() or not os.access(folder, os.W_OK):
-            raise FileProblem(f"cannot write {path!r}: it is a folder or its folder is not writable")
+    wanted = [path for path in (*paths, *pictures) if path]
+    wanted += [str(Path(path).with_suffix(".csv")) for path in pictures if path]
+    try:
+        real = [os.path.realpath(path) for path in wanted]
+        read = {os.path.realpath(path): path for path in inputs if path}
+        for path, target in zip(wanted, real, strict=True):
+            if target in read:
+                raise FileProblem(f"cannot write {path!r}: it is read as {read[target]!r}; choose another name")
+            if real.count(target) > 1:
+                raise InvalidValue(
+                    f"two outputs would be written to {path!r} (a picture's data goes to a .csv beside it); "
+                    "give them different names"
+                )
+            folder = Path(target).parent
+            if not folder.is_dir():
+                raise FileProblem(f"cannot write {path!r}: folder {str(folder)!r} does not exist")
+            if Path(target).is_dir() or not os.access(target if os.path.exists(target) else folder, os.W_OK):
+                raise FileProblem(f"cannot write {path!r}: it is a folder or may not be written")
+    except RtsimError:
+        raise
+    except (OSError, ValueError) as error:
+        raise FileProblem(f"cannot write one of {', '.join(map(repr, wanted))[:200]}: {error}") from error
+
+
+def files_read(arguments: ScenarioArguments) -> tuple[str, ...]:
+    """The files these arguments name as inputs."""
+    laws = (arguments.inference_time, arguments.learning_time, arguments.dispatch_time)
+    profiles = [re.findall(r"profile:([^#]+)#", law) for law in laws]
+    return (arguments.config, *(name for found in profiles for name in found if name.endswith(".json")))

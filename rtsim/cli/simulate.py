@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtsim.cli import render
 from rtsim.cli.arguments import Simulate
-from rtsim.cli.settings import check_writable, scenario_of
+from rtsim.cli.settings import check_writable, files_read, scenario_of
 
 if TYPE_CHECKING:
     from rtsim.schedule import Schedule
@@ -19,7 +19,9 @@ def run(arguments: Simulate) -> int:
     from rtsim.experiments import Design
     from rtsim.schedulers import RuleSpec
 
-    check_writable(arguments.out, arguments.trace, pictures=(arguments.timeline, arguments.histogram))
+    check_writable(
+        arguments.out, arguments.trace, pictures=(arguments.timeline, arguments.histogram), inputs=files_read(arguments)
+    )
     spec = RuleSpec.of(arguments.alg)
     scenario = scenario_of(arguments, spec, 1 if arguments.workers is None else arguments.workers)
     if arguments.workers is None:
@@ -28,14 +30,15 @@ def run(arguments: Simulate) -> int:
     schedule = simulate(scenario, spans=bool(arguments.timeline or arguments.trace), engine=arguments.engine)
     statistics = schedule.statistics(design.warmup)
     if arguments.out:
-        schedule.save(arguments.out)
+        render.wrote(schedule.save(arguments.out))
     settings = {**scenario.to_json(), "warmup_steps": design.warmup, "clock": schedule.header["clock"]}
-    if arguments.json:
-        render.dump({"schema": "rtsim.simulate/1", "scenario": settings, "statistics": asdict(statistics)})
-    else:
-        render.line(", ".join(f"{name} {value}" for name, value in settings.items() if value is not None))
-        cells = [[_label(name), _show(name, value)] for name, value in asdict(statistics).items()]
-        render.table("Schedule", ["", "value"], cells)
+    with render.printing():
+        if arguments.json:
+            render.dump({"schema": "rtsim.simulate/1", "scenario": settings, "statistics": asdict(statistics)})
+        else:
+            render.line(", ".join(f"{name} {value}" for name, value in settings.items() if value is not None))
+            cells = [[_label(name), _show(name, value)] for name, value in asdict(statistics).items()]
+            render.table("Schedule", ["", "value"], cells)
     _draw(arguments, schedule, design.warmup)
     return 0
 
@@ -45,13 +48,18 @@ def _draw(arguments: Simulate, schedule: Schedule, warmup: int) -> None:
         from rtsim import pictures as p
 
     if arguments.timeline:
-        p.save_figure(p.figure_of(p.plot_timeline(schedule)), arguments.timeline, p.timeline_rows(schedule))
+        first, steps = arguments.timeline_from, arguments.timeline_steps
+        axes = p.plot_timeline(schedule, first_step=first, steps=steps)
+        rows = p.timeline_rows(schedule, first_step=first, steps=steps)
+        for path in p.save_figure(p.figure_of(axes), arguments.timeline, rows):
+            render.wrote(path)
     if arguments.histogram:
         axes = p.plot_interaction_time(schedule, warmup_steps=warmup)
         rows = p.interaction_time_rows(schedule, warmup_steps=warmup)
-        p.save_figure(p.figure_of(axes), arguments.histogram, rows)
+        for path in p.save_figure(p.figure_of(axes), arguments.histogram, rows):
+            render.wrote(path)
     if arguments.trace:
-        p.write_trace(arguments.trace, {arguments.alg: schedule})
+        render.wrote(p.write_trace(arguments.trace, {arguments.alg: schedule}))
 
 
 def _label(name: str) -> str:

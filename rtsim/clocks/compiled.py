@@ -19,6 +19,7 @@ from rtsim.errors import RuleFault
 from rtsim.scenario import Scenario
 from rtsim.schedule import UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import Program
+from rtsim.schedulers.learners import state_size
 from rtsim.statistics import Tally
 from rtsim.timing import BlockStream, Law, Spells, StepClock
 from rtsim.timing.streams import BLOCK
@@ -133,7 +134,7 @@ class CompiledClock:
             (k.O_DISPATCH, workers * k.RING if g[k.DISPATCH] else 0),
             (k.O_LEARNER, seats * k.FIELDS),
             (k.O_LEARNING, seats * k.RING if g[k.LEARNING] else 3),
-            (k.O_LEARNER_STATE, 1 + seats),
+            (k.O_LEARNER_STATE, state_size(seats)),
             (k.O_LANDING, seats),
             (k.O_LANDS, seats),
             (k.O_TIMES, k.STEP_RING),

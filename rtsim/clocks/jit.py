@@ -34,7 +34,9 @@ def compiled(function: Callable[..., Any]) -> Any:
     """The numba function of a rule function, helpers included.
 
     >>> from rtsim.schedulers.free_running import start_fresh
-    >>> compiled(start_fresh)(16, 0, 0, 16, [1], [1]) == start_fresh(16, 0, 0, 16, [1], [1])
+    >>> import numpy as np
+    >>> state = np.zeros(1, dtype=np.int64)
+    >>> compiled(start_fresh)(20, 0, 0, 16, state, state) == start_fresh(20, 0, 0, 16, [0], [0])
     True
     """
     assert isinstance(function, FunctionType)

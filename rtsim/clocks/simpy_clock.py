@@ -26,10 +26,12 @@ import numpy as np
 import simpy
 
 from rtsim.clocks.gather import RAW_INFERENCE, RAW_STEP, Raw, gather
-from rtsim.errors import RuleFault
+from rtsim.errors import RtsimError, RuleFault
 from rtsim.scenario import Scenario
 from rtsim.schedule import UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import DROP
+from rtsim.schedulers.learners import state_size
+from rtsim.schedulers.registry import BUILTIN
 from rtsim.timing import BlockStream, Law, Spells, StepClock
 
 PUBLISH, END, LAND, RELEASE, START, LEARN, READ = range(1, 8)
@@ -110,7 +112,7 @@ class SimpyClock:
             _Durations(s.learning_time, s.seed, "learning", k, learning) for k in range(count) if s.learning_time
         ]
         self.learner_params = [count, s.learning_starts, s.batch]
-        self.learner_state = [0] * (1 + count)
+        self.learner_state = [0] * state_size(count)
         self.computed: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)] * count
         self.turn = [self.event() for _ in range(count)]
         self.learner_busy = [_Busy() for _ in range(count)]
@@ -137,6 +139,8 @@ class SimpyClock:
 
     def when(self, answer: int, kind: int, actor: int) -> simpy.Event:
         """The event a rule's answer (a time, or ``at_step``) stands for."""
+        if not isinstance(answer, int):
+            raise RuleFault(f"rule {self.scenario.rule} answers {answer!r}; answers are whole ns or at_step(j)")
         if answer < 0:
             return self.observation(-1 - answer, kind, actor)
         if answer < self.env.now:
@@ -344,7 +348,14 @@ class SimpyClock:
         if not self.learner.inline:
             for k in range(len(self.learning_times)):
                 self.env.process(self.learner_process(k))
-        self.env.run(until=done)
+        try:
+            self.env.run(until=done)
+        except RtsimError:
+            raise
+        except Exception as error:
+            if self.scenario.rule.name in BUILTIN:
+                raise
+            raise RuleFault(f"rule {self.scenario.rule} failed: {type(error).__name__}: {error}") from error
         return self._schedule()
 
     def _schedule(self) -> Schedule:

@@ -10,8 +10,9 @@ from typing import Any
 
 from rtsim.clocks import engine_for
 from rtsim.errors import InvalidValue
-from rtsim.scenario import Scenario
+from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
+from rtsim.timing.units import whole
 from rtsim.version import __version__
 
 
@@ -61,8 +62,9 @@ class Design:
             if keys.count(key) > 1:
                 raise InvalidValue(f"rule {key!r} is given twice; give each once")
         engine_for(self.base, self.engine if self.engine != "compiled" else "auto")  # is there such an engine?
-        if self.seeds < 1:
-            raise InvalidValue(f"seeds {self.seeds} must be >= 1")
+        whole(self.seeds, "seeds", 1, 10**18)
+        if self.base.seed + self.seeds > 2**63:
+            raise InvalidValue(f"seeds {self.base.seed} to {self.base.seed + self.seeds - 1} pass 2**63; begin lower")
         if not 0 < self.target < 1:
             raise InvalidValue(
                 f"target {self.target:g} is an inaction fraction and must lie between 0 and 1, e.g. 0.01"
@@ -70,8 +72,8 @@ class Design:
         for number in self.workers:
             if number < 1:
                 raise InvalidValue(f"workers {number} must be >= 1")
-        if self.max_workers is not None and self.max_workers < 1:
-            raise InvalidValue(f"max_workers {self.max_workers} must be >= 1")
+        if self.max_workers is not None:
+            whole(self.max_workers, "max_workers", 1, MAX_WORKERS)
         if self.warmup_steps is not None and not 0 <= self.warmup_steps < self.base.steps:
             raise InvalidValue(
                 f"warmup_steps {self.warmup_steps} must lie in 0..{self.base.steps - 1}, below steps {self.base.steps}"

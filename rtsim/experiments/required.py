@@ -65,7 +65,7 @@ def required_workers(
     longest_steps = ceil_ratio(min(largest_inference(base, longest), 1e6), base.step_mean)
     # Independent workers need ln(1/target) times the capacity limit's number; a quarter more leaves
     # room. Holding rules need the longest inference, unless a heavy tail makes that absurd.
-    enough = math.ceil(1.25 * math.log(1 / design.target) * least)
+    enough = math.ceil(1.25 * -math.log(design.target) * least)
     limit = design.max_workers or max(enough, min(2 * longest_steps, 10 * least)) + 8
     limit = 1 if spec.rule.single_worker else min(limit, MAX_WORKERS)
     best = (1.0, 1)

@@ -134,7 +134,9 @@ def conditions(scenario: dict[str, Any]) -> str:
         parts.append(f"step time {scenario['step_time']}")
     if "mailbox" in scenario:
         parts.append(f"mailbox {scenario['mailbox']}")
-    return ", ".join(parts)
+    # A dollar sign would begin a formula, and file names may hold anything.
+    text = "".join(c if c.isprintable() else "?" for c in ", ".join(parts))
+    return text.replace("$", r"\$")
 
 
 def headline(scenario: dict[str, Any], workers: int, drawn: int | None = None) -> str:

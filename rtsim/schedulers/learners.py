@@ -2,7 +2,7 @@
 
 Pure functions on integer arrays, like the scheduler rules::
 
-    may_start(now, learner, step, params, state) -> now or at_step(j)
+    may_start(now, learner, step, params, state) -> now (and the update starts) or at_step(j)
     on_learned(learner, params, state, landing) -> count
 
 ``on_learned`` is asked when a learner has computed its gradient; it writes into ``landing``
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from rtsim.schedulers.rule import Ints, State, at_step
 
 LEARNERS, STARTS, BATCH = 0, 1, 2
+HEAD, LENGTH, QUEUE = 0, 1, 2
 MayStart = Callable[[int, int, int, Ints, State], int]
 OnLearned = Callable[[int, Ints, State, State], int]
 
@@ -30,21 +31,29 @@ def start_after_warmup(now: int, learner: int, step: int, params: Ints, state: S
 
 
 def start_in_turn(now: int, learner: int, step: int, params: Ints, state: State) -> int:
-    """Learner k starts k batches of fresh transitions after learner 0: data is dealt out in turn."""
+    """Learner k first starts k batches of fresh transitions after learner 0: data is dealt out in turn.
+
+    Who starts takes the last place in the queue of those that are to land; state[HEAD] and
+    state[LENGTH] say where the queue stands in the N places from state[QUEUE] on.
+    """
     first = params[STARTS] + learner * params[BATCH]
-    if step >= first:
-        return now
-    return at_step(first)
+    if step < first:
+        return at_step(first)
+    state[QUEUE + (state[HEAD] + state[LENGTH]) % params[LEARNERS]] = learner
+    state[LENGTH] += 1
+    return now
 
 
 def land_in_turn(learner: int, params: Ints, state: State, landing: State) -> int:
-    """Updates land in cyclic order of the learners; state (next to land, then who has finished)."""
-    state[1 + learner] = 1
+    """Updates land in the order in which they began; behind the queue stand N flags, who has finished."""
+    n = params[LEARNERS]
+    state[QUEUE + n + learner] = 1
     count = 0
-    while state[1 + state[0]]:
-        landing[count] = state[0]
-        state[1 + state[0]] = 0
-        state[0] = (state[0] + 1) % params[LEARNERS]
+    while state[LENGTH] and state[QUEUE + n + state[QUEUE + state[HEAD]]]:
+        landing[count] = state[QUEUE + state[HEAD]]
+        state[QUEUE + n + landing[count]] = 0
+        state[HEAD] = (state[HEAD] + 1) % n
+        state[LENGTH] -= 1
         count += 1
     return count
 
@@ -56,7 +65,7 @@ def land_at_once(learner: int, params: Ints, state: State, landing: State) -> in
 
 
 def land_together(learner: int, params: Ints, state: State, landing: State) -> int:
-    """All wait for the last one; state (how many have finished)."""
+    """All wait for the last one; state[0] is how many have finished."""
     state[0] += 1
     if state[0] < params[LEARNERS]:
         return 0
@@ -64,6 +73,11 @@ def land_together(learner: int, params: Ints, state: State, landing: State) -> i
     for k in range(params[LEARNERS]):
         landing[k] = k
     return params[LEARNERS]
+
+
+def state_size(learners: int) -> int:
+    """How many integers of state, zero at first, a learner rule is given."""
+    return QUEUE + 2 * learners
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,7 @@ SEQUENTIAL = LearnerRule(
 )
 ROUND_ROBIN = LearnerRule(
     "round_robin",
-    "delayed updates that land in the order of the learners",
+    "delayed updates that land in the order in which they began",
     "Langford et al. 2009",
     start_in_turn,
     land_in_turn,

@@ -42,16 +42,22 @@ LEARNER_RULES: Mapping[str, LearnerRule] = {
 _registered: dict[str, Rule] = {}
 
 
-def register(rule: Rule) -> Rule:
+def register(rule: Rule, *, replace: bool = False) -> Rule:
     """Add a rule for this process; packages use the entry-point group ``rtsim.rules`` instead.
+
+    Parameters
+    ----------
+    rule : Rule
+    replace : bool
+        Take the place of a rule registered before, as when a notebook cell runs again.
 
     Raises
     ------
     InvalidValue
         If the name is taken.
     """
-    if rule.name in names():
-        raise InvalidValue(f"rule {rule.name!r} exists already; choose another name")
+    if rule.name in names() and not (replace and rule.name in _registered):
+        raise InvalidValue(f"rule {rule.name!r} exists already; choose another name, or replace=True for one of yours")
     _registered[rule.name] = rule
     return rule
 
@@ -87,7 +93,7 @@ def find(name: str) -> Rule:
     point = _entry_points()[name]
     try:
         rule = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RuleFault(f"rule {name!r} of {point.value!r} cannot be loaded: {error}") from error
     if not isinstance(rule, Rule):
         raise RuleFault(
@@ -162,6 +168,8 @@ class RuleSpec:
     def program(self, setting: Setting) -> Program:
         """The rule made ready for one run."""
         program = self.rule.prepare(self.options, setting)
+        if not isinstance(program, Program):
+            raise RuleFault(f"rule {self.name!r}: prepare returns {program!r}, not a Program")
         for what, said, does in (
             ("actions_per_inference", self.actions_per_inference, program.chunk),
             ("inferences_in_flight", self.inferences_in_flight, program.stages),

@@ -171,7 +171,11 @@ class Option:
 
 
 def _show(value: object) -> str:
-    return f"{value.value:g}{value.unit}" if isinstance(value, Quantity) else str(value)
+    if isinstance(value, Quantity):
+        return f"{value.value:g}{value.unit}"
+    if isinstance(value, Percentile):
+        return f"p{value.percent:g}"
+    return str(value) if isinstance(value, str | int | float) else f"({type(value).__name__.lower()})"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ by the rooms that own them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -153,6 +154,6 @@ def _profile(token: str) -> ProfileRef:
     body = token.removeprefix("profile:")
     name, separator, model = body.partition("#")
     model, at, batch = model.partition("@batch")
-    if not name or not separator or not model or (at and not batch.isdigit()):
+    if not name or not separator or not model or (at and not re.fullmatch(r"[1-9][0-9]{0,8}", batch)):
         raise InvalidValue(f"{token!r} must read profile:NAME#MODEL or profile:NAME#MODEL@batch16")
     return ProfileRef(name, model, int(batch) if at else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from rtsim.errors import FileProblem, InvalidValue, UnknownName, write_atomically
+from rtsim.errors import FileProblem, InvalidValue, UnknownName, read_text, write_atomically
 
 SCHEMA = "rtsim.profile/1"
 MAX_BYTES = 200_000_000
@@ -175,24 +176,16 @@ class Profile:
         """
         text_name = str(name)
         if text_name.endswith(".json") or "/" in text_name or "\\" in text_name:
-            path = Path(text_name)
-            try:
-                if path.stat().st_size > MAX_BYTES:
-                    raise FileProblem(f"profile {text_name!r} is larger than {MAX_BYTES} bytes; is it a profile?")
-                text = path.read_text(encoding="utf-8")
-            except UnicodeDecodeError as error:
-                raise FileProblem(f"profile {text_name!r} is not UTF-8 text; give a file of rtsim calibrate") from error
-            except FileProblem:
-                raise
-            except OSError as error:
-                raise FileProblem(f"cannot read profile {text_name!r}: {error.strerror or error}") from error
+            text = read_text(text_name, "profile", MAX_BYTES)
         else:
             if text_name not in shipped():
                 raise UnknownName("profile", text_name, shipped())
             text = (resources.files("rtsim.timing") / "data" / f"{text_name}.json").read_text(encoding="utf-8")
         try:
-            data = json.loads(text, parse_constant=_refuse_constant)
-        except (json.JSONDecodeError, RecursionError) as error:
+            data = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+            text.encode()
+            json.dumps(data, ensure_ascii=False).encode()  # lone surrogates cannot be printed
+        except (ValueError, RecursionError) as error:
             raise FileProblem(f"profile {text_name!r} is not whole JSON ({error}); write it anew") from error
         return _parse(data, text_name)
 
@@ -207,9 +200,12 @@ def _refuse_constant(text: str) -> float:
     raise json.JSONDecodeError(f"{text} is not a number", text, 0)
 
 
-def _join_number_lists(text: str) -> str:
-    import re
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse_constant(text)
 
+
+def _join_number_lists(text: str) -> str:
     return re.sub(r"\[[\s\d,]+\]", lambda m: "[" + ", ".join(m[0][1:-1].split()).replace(",,", ",") + "]", text)
 
 
@@ -246,7 +242,7 @@ def _parse(data: object, source: str) -> Profile:
         entry = need(value, dict, f"models.{key}")
         learning: dict[int, Samples] = {}
         for batch, item in need(entry.get("learning", {}), dict, f"models.{key}.learning").items():
-            if not batch.isdigit() or int(batch) < 1:
+            if not re.fullmatch(r"[1-9][0-9]{0,8}", batch):
                 raise FileProblem(f"profile {source!r}: models.{key}.learning has batch {batch!r}; batches are >= 1")
             learning[int(batch)] = samples(item, f"models.{key}.learning.{batch}")
         inference = entry.get("inference")
@@ -258,10 +254,12 @@ def _parse(data: object, source: str) -> Profile:
             inference=None if inference is None else samples(inference, f"models.{key}.inference"),
             learning=learning,
         )
+    machine = need(root.get("machine", {}), dict, "machine")
+    need(machine.get("cpu", ""), str, "machine.cpu")
     return Profile(
         name=need(root.get("name"), str, "name"),
         description=need(root.get("description", ""), str, "description"),
-        machine=need(root.get("machine", {}), dict, "machine"),
+        machine=machine,
         models=models,
         created=need(root.get("created", ""), str, "created"),
     )

@@ -105,7 +105,7 @@ def test_config_file_gives_defaults_and_flags_override(said, tmp_path):
     )
     _, out, _ = said("compare", "--config", str(config), "--steps", "200", "--json")
     scenario = json.loads(out)["scenario"]
-    assert (scenario["steps"], scenario["inference_time"], scenario["step_time"]) == (200, "50ms", "60.0fps")
+    assert (scenario["steps"], scenario["inference_time"], scenario["step_time"]) == (200, "50ms", "60fps")
     assert scenario["alg"] == ["unstaggered"]
     assert scenario["workers"] == [2]
 
@@ -125,6 +125,43 @@ def test_simulate_saves_a_schedule_that_loads(said, tmp_path):
     found = loaded.statistics(data["scenario"]["warmup_steps"])
     assert found.inaction_fraction == data["statistics"]["inaction_fraction"]
     assert all(os.path.getsize(p) > 0 for p in pictures)
+
+
+def test_workers_take_ranges_and_commas(said):
+    _, out, _ = said("compare", "--alg", "max_time", "--inference-time", "90ms", "--steps", "200", "--seeds", "1",
+                     "--workers", "1-3", "6,8", "--no-search", "--json")  # fmt: skip
+    assert [row["workers"] for row in json.loads(out)["rows"]] == [1, 2, 3, 6, 8]
+
+
+def test_csv_may_take_the_place_of_the_pictures_data(said, tmp_path):
+    code, _, err = said("compare", "--alg", "max_time", *QUICK, "--plot", str(tmp_path / "a.png"), "--csv",
+                        str(tmp_path / "a.csv"))  # fmt: skip
+    assert code == 0
+    assert (tmp_path / "a.csv").read_text().startswith("# {")
+    assert f"wrote {tmp_path / 'a.csv'}" in err
+
+
+def test_rules_explains_the_options_of_one_rule(said):
+    _, out, _ = said("rules", "time_triggered")
+    assert "deadline" in out
+    assert "p99.99" in out
+    assert "drop or release" in out
+
+
+def test_both_engines_print_the_same(said):
+    words = [
+        "compare",
+        "--alg",
+        "max_time",
+        "exp_time",
+        "--inference-time",
+        "lognorm(mean=84ms, cv=0.1)",
+        "--steps",
+        "900",
+    ]
+    _, simpy, _ = said(*words, "--engine", "simpy")
+    _, compiled, _ = said(*words, "--engine", "compiled")
+    assert simpy == compiled
 
 
 def test_rules_lists_every_rule_on_one_line_each(said):
@@ -176,7 +213,11 @@ BAD = {
     "two rates": (["compare", "--fps", "60", "--step-time", "16ms"], "--fps"),
     "no folder": (["compare", "--csv", "nowhere/a.csv"], "nowhere"),
     "bad picture": (["compare", "--plot", "a.xyz"], ".png"),
-    "csv beside plot": (["compare", "--plot", "a.png", "--csv", "a.csv"], "a.csv"),
+    "trace beside plot": (["compare", "--plot", "a.png", "--trace", "a.csv"], "a.csv"),
+    "no unit": (["compare", "--inference-time", "84"], "84ms"),
+    "rate in words": (["compare", "--fps", "thirty"], "thirty"),
+    "unknown engine": (["compare", "--engine", "fast"], "compiled"),
+    "range backwards": (["compare", "--workers", "8-1"], "8-1"),
     "two pictures, one csv": (["simulate", "--timeline", "a.png", "--histogram", "a.svg"], "a.csv"),
     "missing config": (["compare", "--config", "none.toml"], "none.toml"),
     "learner rule": (["compare", "--learning-time", "1s", "--learner-rule", "sequential"], "sequential"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,20 @@ def test_on_end_in_the_past_is_a_rule_fault(on_end: Callable[..., tuple[int, int
     with pytest.raises(RuleFault, match="faulty") as caught:
         simulate(scenario(on_end=on_end))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ({"chunk": 2}, "actions_per_inference is 1"),
+        ({"stages": 3}, "inferences_in_flight is 1"),
+        ({"learns": "after"}, "learns_inline is False"),
+    ],
+)
+def test_rule_whose_program_is_not_what_it_says_is_a_rule_fault(program: dict[str, Any], said: str) -> None:
+    rule = Rule("boastful", "", "", lambda options, setting: Program(start_now, release_now, **program))
+    with pytest.raises(RuleFault, match=said):
+        simulate(Scenario(RuleSpec(rule, {}), "15ns", step_time=Fraction(10), steps=20))
 
 
 def test_rule_that_drops_everything_never_acts() -> None:

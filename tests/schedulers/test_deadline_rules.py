@@ -156,6 +156,14 @@ def test_deadline_default_covers_nearly_all_inferences() -> None:
     assert RuleSpec.of("time_triggered").options["late"] == "drop"
 
 
+@pytest.mark.parametrize("rule", ["time_triggered", "earliest_deadline"])
+def test_deadline_of_a_quantile_covers_the_dispatch_time(rule: str) -> None:
+    # 30 ms and 5 ms: four steps of 10 ms.
+    scenario = Scenario(rule, "30ms", workers=8, step_time="10ms", steps=60, dispatch_time="5ms")
+    assert scenario.program().params[0] == 4
+    assert simulate(scenario).acted.tolist() == [i >= 4 for i in range(60)]
+
+
 # Earliest deadline first.
 
 

@@ -185,7 +185,6 @@ def test_profile_wrong_field_is_named_in_one_line(field: str, value: object, sai
     assert said in problem(path)
 
 
-DIGITS = pytest.mark.xfail(strict=True, reason="int() of digits it does not take", raises=ValueError)
 WRONG_FILES = [
     ("empty", b"", "JSON"),
     ("text", b"84ms\n", "JSON"),
@@ -203,13 +202,8 @@ WRONG_FILES = [
     ("UTF-16", json.dumps(small().to_json()).encode("utf-16"), "UTF-8"),
     ("byte order mark", b"\xef\xbb\xbf" + json.dumps(small().to_json()).encode(), "JSON"),
     ("two documents", json.dumps(small().to_json()).encode() * 2, "JSON"),
-    pytest.param("huge number", b'{"schema": ' + b"1" * 5000 + b"}", "", marks=DIGITS),
-    pytest.param(
-        "superscript batch",
-        edited(lambda d: put(d, "models.a.learning", {"²": {"samples_ns": [1]}})),
-        "batch",
-        marks=DIGITS,
-    ),
+    ("huge number", b'{"schema": ' + b"1" * 5000 + b"}", ""),
+    ("superscript batch", edited(lambda d: put(d, "models.a.learning", {"²": {"samples_ns": [1]}})), "batch"),
 ]
 
 
@@ -247,9 +241,6 @@ def test_profile_folder_or_missing_file_is_a_file_problem(tmp_path: Path) -> Non
     assert "No such file" in problem(tmp_path / "missing.json")
 
 
-@pytest.mark.xfail(strict=True, reason="a NUL byte in a path is a bare ValueError", raises=ValueError)
 def test_profile_path_with_a_nul_byte_is_an_error_of_ours() -> None:
-    try:
+    with pytest.raises(RtsimError):
         Profile.load("a\x00.json")
-    except RtsimError:
-        return
