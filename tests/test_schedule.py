@@ -411,7 +411,7 @@ WRONG: list[Any] = [
     ("object header", packed(header=trap()), "another kind"),
     (
         "foreign npz",
-        packed(**dict.fromkeys(["holds", *dict(example(steps=30).arrays())]), weights=np.ones(3)),
+        packed(**dict.fromkeys(["header", *dict(example(steps=30).arrays())]), weights=np.ones(3)),
         "weights",
     ),
     ("no header", packed(header=None), "header"),
