@@ -501,5 +501,5 @@ def test_schedule_truncated_file_is_closed_again(tmp_path: Path) -> None:
 def test_schedule_folder_or_missing_file_is_a_file_problem(tmp_path: Path) -> None:
     folder = tmp_path / "s.npz"
     folder.mkdir()
-    problem(folder)
+    assert "directory" in problem(folder).lower()
     assert "no such file" in problem(tmp_path / "missing.npz")

@@ -95,6 +95,10 @@ CASES = [
     ),
 ]
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.text)
+#: Draws do not see spells: the clock stretches them; see test_streams.py.
+each_drawn_case = pytest.mark.parametrize(
+    "case", [case for case in CASES if "contention" not in case.text], ids=lambda case: case.text
+)
 
 
 def integral(f: Function, low: float, high: float, bends: tuple[float, ...] = ()) -> float:
@@ -205,12 +209,10 @@ def draws_of(found: Law, seed: int = 20_260_101) -> np.ndarray:
     return np.concatenate([stream.block()[0] for _ in range(DRAWS // 1024)]) / 1e9
 
 
-@each_case
+@each_drawn_case
 def test_law_draws_have_the_distribution_function(case: Case) -> None:
-    # Dvoretzky-Kiefer-Wolfowitz: P(sup |F_n − F| > ε) <= 2 exp(−2 n ε²). Draws in a stream do
-    # not see spells (the clock stretches them), and annealing is over after ten of them.
-    if "contention" in case.text:
-        pytest.skip("stretched by the clock, see test_streams.py")
+    # Dvoretzky-Kiefer-Wolfowitz: P(sup |F_n − F| > ε) <= 2 exp(−2 n ε²). Annealing is
+    # over after ten draws.
     ordered = np.sort(draws_of(law(case.text))[10:])
     n = len(ordered)
     bound = math.sqrt(math.log(2 / ALARM) / (2 * n))
@@ -224,11 +226,9 @@ def test_law_draws_have_the_distribution_function(case: Case) -> None:
         assert above >= case.cdf(float(t) - 0.6 * NS) - bound
 
 
-@each_case
+@each_drawn_case
 def test_law_draws_have_the_limited_mean(case: Case) -> None:
     # Hoeffding for means of numbers in [0, t]: P(|mean − E| > t ε) <= 2 exp(−2 n ε²).
-    if "contention" in case.text:
-        pytest.skip("stretched by the clock, see test_streams.py")
     found = law(case.text)
     drawn = draws_of(found)[10:]
     epsilon = math.sqrt(math.log(2 / ALARM) / (2 * len(drawn)))
