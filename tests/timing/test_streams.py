@@ -44,6 +44,17 @@ def test_stream_draws_are_plain_ints_whichever_way_they_are_taken() -> None:
     assert all(type(d) is int and type(c) is int for d, c in one_by_one)
 
 
+def test_stream_law_that_changes_counts_all_draws_of_the_stream() -> None:
+    # One probability for the first 1,500 draws of a stream, across its blocks, another afterwards.
+    draws = list(
+        itertools.islice(BlockStream(law("anneal(1ms, 2ms, start=1, end=0, over=1500)"), 0, "inference", 0), 4000)
+    )
+    assert all(d == 2_000_000 and c == 1 for d, c in draws[1500:])
+    # In the second block the chance is 1 − 1024/1500 = 0.32 at its beginning: seed 0, the chance
+    # that none of 300 draws with at least 0.12 is short is below 1e-16.
+    assert any(c == 0 for _, c in draws[1024:1324])
+
+
 def test_stream_draws_of_two_workers_are_uncorrelated() -> None:
     # Seed 0, 20,480 pairs; the correlation of independent pairs is normal with standard
     # deviation 1/√n in good approximation, so 6/√n has false-alarm rate 2e-9.
