@@ -310,3 +310,14 @@ def test_scenario_integers_of_numpy_become_ints() -> None:
     scenario = Scenario("max_time", "84ms", workers=np.int64(3), steps=np.int32(20), seed=np.uint8(7))  # type: ignore[arg-type]
     assert [type(v) for v in (scenario.workers, scenario.steps, scenario.seed)] == [int, int, int]
     assert json.loads(json.dumps(scenario.to_json()))["workers"] == 3
+
+
+def test_scenario_travels_and_serves_as_a_key() -> None:
+    import pickle
+
+    scenario = Scenario(
+        "time_triggered(deadline=p99.999999)", "contention(84ms, factor=2, calm=1s, slow=1s)", learning_time="1s"
+    )
+    again = pickle.loads(pickle.dumps(scenario))
+    assert again == scenario
+    assert {scenario: 1}[again] == 1

@@ -142,6 +142,13 @@ class RuleSpec:
         rule = find(name)
         return cls(rule, rule.resolve({**read, **given}))
 
+    # Functions do not travel between processes; the text, which is exact, does.
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (RuleSpec.of, (str(self),))
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
     def given(self) -> dict[str, OptionValue]:
         """The options that differ from their defaults."""
         return {
