@@ -7,10 +7,17 @@ from typing import Annotated
 
 import tyro
 
-Text = Annotated[str, tyro.conf.arg(metavar="TEXT")]
-File = Annotated[str, tyro.conf.arg(metavar="FILE")]
-Number = Annotated[int, tyro.conf.arg(metavar="N")]
-Optional = Annotated[int | None, tyro.conf.arg(metavar="N")]
+
+def _default(value: str) -> str:
+    """What --help says of a default: nothing where there is none."""
+    return "" if value in ("", "''", "None") else f"(default: {value})"
+
+
+Text = Annotated[str, tyro.conf.arg(metavar="TEXT", help_behavior_hint=_default)]
+File = Annotated[str, tyro.conf.arg(metavar="FILE", help_behavior_hint=_default)]
+Law = Annotated[str, tyro.conf.arg(metavar="LAW", help_behavior_hint=_default)]
+Number = Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint=_default)]
+Optional = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint=_default)]
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 Texts = Annotated[tuple[str, ...], tyro.conf.arg(metavar="A B ...")]
 
@@ -21,15 +28,15 @@ DEFAULT_LAW = "profile:epyc#resnet15-k29"
 class ScenarioArguments:
     """What every simulating command takes."""
 
-    inference_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = DEFAULT_LAW
+    inference_time: Law = DEFAULT_LAW
     """Time of one inference: "84ms", "lognorm(mean=84ms, cv=0.02)", "profile:NAME#MODEL", ... (see README)."""
-    learning_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = ""
+    learning_time: Law = ""
     """Time of one gradient update; nobody learns if not given."""
-    dispatch_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = ""
+    dispatch_time: Law = ""
     """Overhead of handing one inference to a worker and its action back."""
-    fps: Annotated[str, tyro.conf.arg(metavar="X")] = ""
+    fps: Annotated[str, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = ""
     """Environment steps per second (default: 59.7275, the Game Boy)."""
-    step_time: Annotated[str, tyro.conf.arg(metavar="LAW")] = ""
+    step_time: Law = ""
     """Time between environment steps instead of --fps; may be stochastic."""
     learners: Number = 1
     """Learning processes."""
