@@ -49,7 +49,7 @@ class Mailbox:
             return text
         if not isinstance(text, str):
             raise InvalidValue(f"mailbox {text!r} must be a text such as 'latest' or 'fifo(4)'")
-        match = re.fullmatch(r"\s*(latest|fifo\s*\(\s*(\d{1,9})\s*\))\s*", text)
+        match = re.fullmatch(r"\s*(latest|fifo\s*\(\s*([0-9]{1,9})\s*\))\s*", text)
         if match is None or match[2] == "0" or (match[2] and int(match[2]) < 1):
             raise InvalidValue(f"mailbox {text!r} must be latest or fifo(n) with n >= 1, e.g. fifo(4)")
         return cls() if match[2] is None else cls("fifo", int(match[2]))

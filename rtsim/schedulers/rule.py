@@ -221,9 +221,8 @@ class Setting:
         if isinstance(value, Steps):
             return value.count
         time = self.ns(value, name)
-        count = max(math.ceil(time / self.step), 1)
-        # Rounding to whole ns can make k steps of a fixed rate up to 1 ns shorter than k periods.
-        return count if int(count * self.step) >= time else count + 1
+        # Step starts are rounded, but d whole periods that reach a whole number of ns also do when rounded.
+        return max(math.ceil(time / self.step), 1)
 
 
 @dataclass

@@ -291,6 +291,8 @@ class Contention(Law):
             if value < 1e-6:
                 raise InvalidValue(f"contention {name} {units.show(value)} must be at least 1 us on average")
         _no_spells("contention", (self.law,))
+        # What is kept is what is simulated: the clocks multiply in thousandths.
+        object.__setattr__(self, "factor", self.permille / 1000)
 
     @property
     def spells(self) -> Contention:  # type: ignore[override]

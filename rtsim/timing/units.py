@@ -83,6 +83,8 @@ def duration(value: float | str, what: str = "duration") -> float:
     if isinstance(value, str):
         return seconds(*split_quantity(value), what)
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidValue(f"{what} {_brief(value)} must be a number of seconds or a text such as '84ms'") from error

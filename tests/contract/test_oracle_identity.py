@@ -22,7 +22,7 @@ def difference(clock: Schedule, other: Schedule) -> str | None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-@settings(max_examples=60)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_simpy_clock_random_scenario_equals_oracle(rule: str, data: st.DataObject) -> None:
     scenario = data.draw(scenarios(rule))
