@@ -51,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("rtsim: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has gone; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from rtsim.cli import render
+
+        render.silence()  # the reader (head, less) has gone
         return 0
     except OSError as error:
         with contextlib.suppress(OSError):

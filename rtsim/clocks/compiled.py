@@ -1,4 +1,4 @@
-"""The compiled clock: the Schedule of :mod:`rtsim.clocks.simpy_clock`, byte for byte, a hundred times sooner.
+"""The compiled clock: the Schedule of :mod:`rtsim.clocks.simpy_clock`, byte for byte, much sooner.
 
 It draws the same random blocks, calls the same rule functions (compiled by numba) and keeps
 the same order of events. Statistics can be counted while it runs, so that memory does not
@@ -78,11 +78,8 @@ class CompiledClock:
             (k.WORKERS, s.workers),
             (k.LEARNERS, 0 if s.learner.inline else s.learner_count),
             (k.STEPS, s.steps),
-            (
-                k.START_RULE,
-                kernel.rules.STARTING.index(program.next_start) if program.next_start in kernel.rules.STARTING else -1,
-            ),
-            (k.END_RULE, kernel.rules.ENDING.index(program.on_end) if program.on_end in kernel.rules.ENDING else -1),
+            (k.START_RULE, self._number(kernel.rules.STARTING, program.next_start)),
+            (k.END_RULE, self._number(kernel.rules.ENDING, program.on_end)),
             (k.LEARN_RULE, LEARNER_NUMBERS[s.learner.name]),
             (k.CHUNK, program.chunk),
             (k.STAGES, program.stages),
@@ -105,6 +102,11 @@ class CompiledClock:
             (k.NEWEST_CHUNK, -1),
         ):
             self.g[name] = value
+
+    def _number(self, functions: tuple[object, ...], wanted: object) -> int:
+        if wanted not in functions:
+            raise RuleFault(f"rule {self.scenario.rule} is not built in; the compiled clock cannot run it")
+        return functions.index(wanted)
 
     def _tables(self, program: Program, learners: int, full: bool, size: int) -> None:
         """Lay the tables out in one array."""

@@ -68,23 +68,28 @@ def sources_digest(*folders: Path) -> str:
 
 
 @contextmanager
-def kept_beside(digest: str) -> Iterator[None]:
+def kept_beside(digest: str) -> Iterator[bool]:
     """While this is active, numba compiles sparingly and keeps the result in a folder named by ``digest``.
 
     Numba looks only at the file a cached function stands in, not at the functions it calls;
-    a folder of their own for each version of the sources keeps stale machine code out. A
-    folder chosen by the user (NUMBA_CACHE_DIR) is respected. Loops are not vectorised: theirs
+    a folder of their own for each version of the sources, in NUMBA_CACHE_DIR if the user has
+    set it, keeps stale machine code out. Yields whether there is such a folder; without one,
+    numba would keep the code beside the sources under a name that does not change. Loops are not vectorised: theirs
     are short, and it halves the time to compile.
     """
-    changes = {"LOOP_VECTORIZE": 0, "SLP_VECTORIZE": 0}
-    if not os.environ.get("NUMBA_CACHE_DIR"):
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.path.expanduser("~")) / ".cache")
-        changes["CACHE_DIR"] = str(base / "rtsim" / f"kernel-{digest}")  # type: ignore[assignment]
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or home) / "rtsim" / f"kernel-{digest}"
+    changes: dict[str, Any] = {"LOOP_VECTORIZE": 0, "SLP_VECTORIZE": 0, "CACHE_DIR": str(folder)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
     before = {name: getattr(numba.config, name) for name in changes}
     try:
         for name, value in changes.items():
             setattr(numba.config, name, value)
-        yield
+        yield writable
     finally:
         for name, value in before.items():
             setattr(numba.config, name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +100,14 @@ class Design:
                 f"{needed / 1e9:.3g} GB of memory, this machine has {available / 1e9:.3g} GB; give fewer seeds or steps"
             )
 
-    @property
+    @cached_property
     def warmup(self) -> int:
         """Steps left out of the statistics; see :attr:`rtsim.scenario.Scenario.settling_steps`."""
         if self.warmup_steps is not None:
             return self.warmup_steps
         return max(self.base.with_(rule=spec).settling_steps for spec in self.alg)
 
-    @property
+    @cached_property
     def clock(self) -> str:
         """The clock that runs every cell: compiled only if it can run every rule."""
         base, runs = self.base, self.seeds * len(self.alg) * max(len(self.workers), 8)

@@ -183,7 +183,6 @@ class Profile:
             text = (resources.files("rtsim.timing") / "data" / f"{text_name}.json").read_text(encoding="utf-8")
         try:
             data = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-            text.encode()
             json.dumps(data, ensure_ascii=False).encode()  # lone surrogates cannot be printed
         except (ValueError, RecursionError) as error:
             raise FileProblem(f"profile {text_name!r} is not whole JSON ({error}); write it anew") from error

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rtsim.clocks import compiled, engine_for, simpy_clock
 from rtsim.clocks import simulate as simulate_with
 from rtsim.clocks import tally as tally_with
-from rtsim.errors import InvalidValue, UnknownName
+from rtsim.errors import InvalidValue, RuleFault, UnknownName
 from rtsim.scenario import Scenario
 from rtsim.schedulers import Rule, register
 from tests.contract.scenarios import RULES, scenarios
@@ -127,6 +127,8 @@ def test_engine_of_a_users_rule_is_simpy() -> None:
     assert engine_for(scenario) == "simpy"
     with pytest.raises(InvalidValue, match="simpy"):
         engine_for(scenario, "compiled")
+    with pytest.raises(RuleFault, match="of_a_user"):
+        compiled.simulate(scenario.with_(steps=10))
 
 
 def test_simulate_and_tally_give_the_same_by_either_engine() -> None:

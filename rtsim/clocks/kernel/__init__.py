@@ -15,11 +15,9 @@ SIGNATURE = "int64(int64[::1], int64[:, ::1], int64[::1], int64[::1], int64[::1]
 
 
 def _compile() -> Any:
-    with kept_beside(sources_digest(Path(__file__).parent, Path(schedulers.__file__).parent)):
-        try:
-            return njit(SIGNATURE, cache=True)(advance_source)
-        except RuntimeError:  # no folder to keep it in: compile every time
-            return njit(SIGNATURE)(advance_source)
+    with kept_beside(sources_digest(Path(__file__).parent, Path(schedulers.__file__).parent)) as kept:
+        # Without a folder to keep it in, it is compiled every time.
+        return njit(SIGNATURE, cache=kept)(advance_source)
 
 
 advance = _compile()

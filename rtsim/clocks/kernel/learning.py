@@ -137,7 +137,7 @@ def learns_now(g):
 
 @rare
 def learners_land(g, X, now):
-    """Updates whose gradient is ready land, by index of the learner; true if any may start now."""
+    """Updates whose gradient is ready land, by index of the learner."""
     n = 0
     while g[NEXT_LEARNER_TIME] == now:
         k = g[NEXT_LEARNER]
