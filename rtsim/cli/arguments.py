@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -109,6 +109,85 @@ class Simulate(ScenarioArguments):
     """Write a Chrome trace of the first steps, to open in Perfetto."""
 
 
+Laws = Annotated[tuple[str, ...], tyro.conf.arg(metavar="LAW ...")]
+
+
+@dataclass
+class Sweep:
+    """Run a grid of scenarios, in parallel, into a directory: every combination of the values given, for every seed.
+    A run that was stopped or killed goes on with --resume."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
+    """Directory of the run."""
+    alg: Texts = ("max_time", "exp_time")
+    """Rules, with options; see rtsim rules."""
+    inference_time: Laws = (DEFAULT_LAW,)
+    """Times of one inference."""
+    learning_time: Laws = ()
+    """Times of one gradient update; nobody learns if not given."""
+    dispatch_time: Laws = ()
+    """Overheads of handing one inference to a worker."""
+    fps: Texts = ()
+    """Environment steps per second (default: 59.7275, the Game Boy)."""
+    step_time: Laws = ()
+    """Times between environment steps instead of --fps; may be stochastic."""
+    workers: Texts = ("auto",)
+    """Numbers of inference workers (ranges as 1-8), or auto: around τ̄_θ/τ_M."""
+    learners: Texts = ("1",)
+    """Numbers of learning processes (ranges as 1-8)."""
+    learner_rule: Texts = ("auto",)
+    """round_robin, lock_free, parallel, or auto (round_robin; the rule sequential learns in its own process)."""
+    learning_starts: Number = 0
+    """First step at which an update may start."""
+    batch: Annotated[tuple[int, ...], tyro.conf.arg(metavar="B ...")] = (16,)
+    """Transitions per update."""
+    mailbox: Texts = ("latest",)
+    """latest (a newer action replaces the waiting one) or fifo(n)."""
+    steps: Number = 10_000
+    """Environment steps to simulate, per cell."""
+    warmup_steps: Optional = None
+    """Steps left out of the statistics (default: four of the longest inferences)."""
+    seed: Number = 0
+    """First random seed."""
+    seeds: Number = 3
+    """How many seeds; each is a cell of its own."""
+    measure: Text = "statistics"
+    """statistics; required_workers (the fewest that reach --target); or required_learners (the fewest that learn
+    from every transition)."""
+    target: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
+    """Inaction fraction that the required workers must reach."""
+    engine: Text = "auto"
+    """Clock: simpy (the reference), compiled (the same results, faster; built-in rules), or auto."""
+    resume: Flag = False
+    """Go on with a run; its grid need not be given again."""
+    processes: Optional = None
+    """Processes beside this one (default: all cores; 1: everything in this one)."""
+    executor: Text = "local"
+    """local, or ray: on a Ray cluster."""
+    address: Text = ""
+    """Address of the Ray cluster, e.g. auto (default: start one on this machine)."""
+    json: Flag = False
+    """Print the summary as JSON."""
+    config: File = ""
+    """Read settings from this TOML file, or from the study "paper" that comes with rtsim; each [[grid]] in it is a
+    grid of its own and overrides the rest. A flag given here overrides the same setting outside of [[grid]]."""
+    grid: Annotated[tuple[dict[str, Any], ...], tyro.conf.Suppress] = ()
+
+
+@dataclass
+class Report:
+    """Summarise the run of a sweep: tables, and the figures of required workers and learners."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
+    """Directory of the run; it may still be going on."""
+    out: File = ""
+    """Folder for the figures (default: the run's)."""
+    format: Text = "png"
+    """png, svg or pdf."""
+    json: Flag = False
+    """Print JSON."""
+
+
 @dataclass
 class Rules:
     """List the scheduler and learner rules, one line each, or the options of one rule."""
@@ -166,6 +245,8 @@ class Calibrate:
 COMMANDS = {
     "compare": Compare,
     "simulate": Simulate,
+    "sweep": Sweep,
+    "report": Report,
     "rules": Rules,
     "profiles": Profiles,
     "calibrate": Calibrate,

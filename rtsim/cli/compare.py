@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
 from rtsim.cli.arguments import Compare
-from rtsim.cli.settings import check_writable, files_read, scenario_of
+from rtsim.cli.settings import check_writable, files_read, numbers, scenario_of
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -29,12 +28,12 @@ def run(arguments: Compare) -> int:
     if not arguments.alg:
         raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
     specs = tuple(RuleSpec.of(text) for text in arguments.alg)
-    numbers = _worker_numbers(arguments.workers)
+    workers = numbers("workers", arguments.workers)
     base = scenario_of(arguments, specs[0], 1)
     design = Design(
         alg=specs,
         base=base,
-        workers=numbers,
+        workers=workers,
         seeds=arguments.seeds,
         warmup_steps=arguments.warmup_steps,
         target=arguments.target,
@@ -69,25 +68,6 @@ def run(arguments: Compare) -> int:
         render.note(f"rtsim: {result.fault}")
         return 2
     return 130 if result.interrupted else 0
-
-
-def _worker_numbers(words: tuple[str, ...]) -> tuple[int, ...]:
-    if words == ("auto",):
-        return ()
-    numbers: list[int] = []
-    for word in (part for text in words for part in text.split(",") if part):
-        span = re.fullmatch(r"(\d{1,6})-(\d{1,6})", word)
-        if span and 1 <= int(span[1]) <= int(span[2]) <= 100_000:
-            numbers.extend(range(int(span[1]), int(span[2]) + 1))
-            continue
-        if not re.fullmatch(r"[0-9]{1,6}", word) or not 1 <= int(word) <= 100_000:
-            raise InvalidValue(
-                f"--workers {word} must be a whole number in 1..100000, a range such as 1-8, or auto alone"
-            )
-        numbers.append(int(word))
-    if not numbers:
-        raise InvalidValue("--workers is empty; give numbers such as --workers 1 2 4, or auto")
-    return tuple(numbers)
 
 
 def csv_bytes(result: Comparison) -> bytes:

@@ -100,8 +100,8 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 @contextmanager
-def progress(enabled: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on stderr, if that is a terminal; yields update(what, done, total)."""
+def progress(enabled: bool = True, counted: bool = True) -> Iterator[Callable[[str, float, float], None]]:
+    """A progress bar on stderr, if that is a terminal; yields update(what, done, total); ``counted`` shows these."""
     if not enabled or not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
@@ -112,7 +112,7 @@ def progress(enabled: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.completed}/{task.total}" if counted else "{task.percentage:.0f} %"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

@@ -27,21 +27,50 @@ def from_config(words: list[str]) -> Any:
         return None
     import tomllib
 
-    text = read_text(path, "config", 10**6)
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also whole numbers of thousands of digits
-        raise FileProblem(f"config {path!r} is not TOML: {error}") from error
     kind = COMMANDS[words[0]]
     types = typing.get_type_hints(kind)
-    fields = {field.name for field in dataclasses.fields(kind)} - {"config"}
+    try:
+        data = tomllib.loads(_config_text(path, studies="grid" in types))
+    except (ValueError, RecursionError) as error:  # ValueError: also whole numbers of thousands of digits
+        raise FileProblem(f"config {path!r} is not TOML: {error}") from error
+    grids = data.pop("grid", None) if "grid" in types else None
+    values = _values(path, data, types)
+    if grids is not None:
+        if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
+            raise InvalidValue(f"grid in {path!r} must be tables, each beginning with [[grid]]")
+        values["grid"] = tuple(_values(path, grid, {name: types[name] for name in AXES}) for grid in grids)
+    return kind(**values)
+
+
+#: Settings of a sweep that a [[grid]] may have.
+AXES = tuple(
+    field.name
+    for field in dataclasses.fields(COMMANDS["sweep"])
+    if field.name not in ("run", "resume", "processes", "executor", "address", "json", "config", "grid")
+)
+
+
+def _values(path: str, data: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
+    """TOML keys and values as fields and their types."""
+    known = set(types) - {"config", "grid"}
     values: dict[str, Any] = {}
     for key, value in data.items():
         name = key.replace("-", "_")
-        if name not in fields:
-            raise UnknownName(f"setting in {path!r}", key, fields)
+        if name not in known:
+            raise UnknownName(f"setting in {path!r}", key, known)
         values[name] = _fit(path, key, value, types[name])
-    return kind(**values)
+    return values
+
+
+def _config_text(path: str, studies: bool) -> str:
+    """The text of a config file, or of a study that comes with rtsim."""
+    if studies and not os.path.exists(path):
+        from importlib import resources
+
+        study = resources.files("rtsim.experiments") / "studies" / f"{path}.toml"
+        if path.isidentifier() and study.is_file():
+            return study.read_text(encoding="utf-8")
+    return read_text(path, "config", 10**6)
 
 
 def _config_path(words: list[str]) -> str | None:
@@ -71,7 +100,7 @@ def _fit(path: str, key: str, value: Any, wanted: Any) -> Any:
     raise InvalidValue(f"setting {key} = {shown} in {path!r} must be {names}")
 
 
-def _needs_unit(name: str, text: str) -> None:
+def needs_unit(name: str, text: str) -> None:
     """Refuse ``--inference-time 84``: seconds were hardly meant."""
     try:
         seconds = float(text)
@@ -81,6 +110,41 @@ def _needs_unit(name: str, text: str) -> None:
         raise InvalidValue(f"--{name.replace('_', '-')} {text} has no unit; write {text}ms or {text}s")
 
 
+def numbers(flag: str, words: tuple[str, ...]) -> tuple[int, ...]:
+    """Whole numbers from words such as ``4`` and ``1-8``; () for ``auto`` alone.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if words == ("auto",):
+        return ()
+    found: list[int] = []
+    for word in (part for text in words for part in text.split(",") if part):
+        span = re.fullmatch(r"([0-9]{1,6})-([0-9]{1,6})", word)
+        if span and 1 <= int(span[1]) <= int(span[2]) <= 100_000:
+            found.extend(range(int(span[1]), int(span[2]) + 1))
+            continue
+        if not re.fullmatch(r"[0-9]{1,6}", word) or not 1 <= int(word) <= 100_000:
+            raise InvalidValue(
+                f"--{flag} {word} must be a whole number in 1..100000, a range such as 1-8, or auto alone"
+            )
+        found.append(int(word))
+    if not found:
+        raise InvalidValue(f"--{flag} is empty; give numbers such as --{flag} 1 2 4, or auto")
+    return tuple(found)
+
+
+def step_time_of(fps: str) -> str:
+    """The step time of a frame rate given as ``60``, ``60fps`` or ``60Hz``."""
+    number = fps.strip().removesuffix("fps").removesuffix("Hz").removesuffix("hz")
+    try:
+        float(number)
+    except ValueError:
+        raise InvalidValue(f"--fps {fps} must be a number of steps per second, e.g. 59.7275") from None
+    return f"{number}fps"
+
+
 def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
     """The Scenario these arguments describe."""
     from rtsim.scenario import GAME_BOY, Scenario
@@ -88,17 +152,12 @@ def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
     if arguments.fps and arguments.step_time:
         raise InvalidValue(f"--fps {arguments.fps} and --step-time {arguments.step_time} exclude each other; give one")
     for flag in ("inference_time", "learning_time", "dispatch_time"):
-        _needs_unit(flag, getattr(arguments, flag))
+        needs_unit(flag, getattr(arguments, flag))
     if not arguments.learning_time and (arguments.learners > 1 or arguments.learner_rule != "auto"):
         render.note("rtsim: nobody learns without --learning-time; --learners and --learner-rule are not used")
     step_time = arguments.step_time or GAME_BOY
     if arguments.fps:
-        number = arguments.fps.strip().removesuffix("fps").removesuffix("Hz").removesuffix("hz")
-        try:
-            float(number)
-        except ValueError:
-            raise InvalidValue(f"--fps {arguments.fps} must be a number of steps per second, e.g. 59.7275") from None
-        step_time = f"{number}fps"
+        step_time = step_time_of(arguments.fps)
     return Scenario(
         rule=rule,
         inference_time=arguments.inference_time,

@@ -16,7 +16,7 @@ from rtsim.errors import RuleFault
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.experiments.design import Design
 from rtsim.experiments.intervals import Interval, fraction_ci95, mean_ci95
-from rtsim.experiments.required import Cell, Required, required_workers, run_cell
+from rtsim.experiments.required import Outcome, Required, required_workers, run_once
 from rtsim.scenario import Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.statistics import percentile_of_counts
@@ -130,37 +130,37 @@ def _difference(row: Row, other: Row) -> Difference:
     return Difference(row.key, other.key, row.workers, mean, interval, verdict)
 
 
-def _row(scenario: Scenario, cells: Sequence[Cell], longest: float) -> Row:
+def _row(scenario: Scenario, runs: Sequence[Outcome], longest: float) -> Row:
     def average(name: str) -> float | None:
-        values = [getattr(cell.statistics, name) for cell in cells]
+        values = [getattr(run.statistics, name) for run in runs]
         known = [v for v in values if v is not None]
         return float(np.mean(known)) if known else None
 
-    inaction, interval = fraction_ci95([cell.statistics.inaction_fraction for cell in cells])
-    width = max(len(cell.delay_counts) for cell in cells)
-    counts = sum(np.pad(cell.delay_counts, (0, width - len(cell.delay_counts))) for cell in cells)
-    released = sum(cell.statistics.released for cell in cells)
+    inaction, interval = fraction_ci95([run.statistics.inaction_fraction for run in runs])
+    width = max(len(run.delay_counts) for run in runs)
+    counts = sum(np.pad(run.delay_counts, (0, width - len(run.delay_counts))) for run in runs)
+    released = sum(run.statistics.released for run in runs)
     variance = average("interaction_time_var_s2")
     return Row(
         alg=scenario.rule.name,
         options=scenario.rule.options_json(),
         key=str(scenario.rule),
         workers=scenario.workers,
-        seeds=len(cells),
+        seeds=len(runs),
         inaction_fraction=inaction,
         inaction_fraction_ci95=interval,
         interaction_time_s=average("interaction_time_s"),
         interaction_time_std_s=None if variance is None else float(np.sqrt(variance)),
         delay_steps_mean=average("delay_steps_mean"),
         delay_steps_p99=percentile_of_counts(np.asarray(counts), 99),
-        overwritten_fraction=sum(cell.statistics.overwritten for cell in cells) / released if released else 0.0,
-        dropped_fraction=sum(cell.statistics.dropped for cell in cells) / released if released else 0.0,
+        overwritten_fraction=sum(run.statistics.overwritten for run in runs) / released if released else 0.0,
+        dropped_fraction=sum(run.statistics.dropped for run in runs) / released if released else 0.0,
         capacity_limit=scenario.capacity_limit,
         theory_inaction_fraction=inaction_fraction(scenario, longest),
         worker_utilisation=average("worker_utilisation") or 0.0,
         transitions_per_step=average("transitions_per_step") or 0.0,
         update_staleness_mean=average("update_staleness_mean"),
-        inaction_by_seed=tuple(cell.statistics.inaction_fraction for cell in cells),
+        inaction_by_seed=tuple(run.statistics.inaction_fraction for run in runs),
     )
 
 
@@ -204,7 +204,7 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
         runs = []
         for seed in range(design.base.seed, design.base.seed + design.seeds):
             on_progress(f"{spec}, {number} workers", done, total)
-            runs.append(run_cell(design.base.with_(rule=spec, workers=number, seed=seed), design.warmup, design.clock))
+            runs.append(run_once(design.base.with_(rule=spec, workers=number, seed=seed), design.warmup, design.clock))
             done += 1
             yield
         here = max(run.longest for run in runs)

@@ -85,20 +85,12 @@ class Design:
                 self.base.with_(rule=spec, workers=number).program()
 
     def _check_memory(self) -> None:
-        cells = len(self.alg) * max(len(self.workers), 8)
+        runs = self.seeds * len(self.alg) * max(len(self.workers), 8)
         largest = max(
-            self.base.with_(rule=spec, workers=number).expected_inferences
-            for spec in self.alg
-            for number in self.worker_numbers(spec)
+            (self.base.with_(rule=spec, workers=number) for spec in self.alg for number in self.worker_numbers(spec)),
+            key=run_memory,
         )
-        # One cell keeps some numbers per seed; one run about 200 bytes a step and 150 an inference at its peak.
-        needed = self.seeds * cells * 500 + self.base.steps * 200 + largest * 150
-        available = available_memory()
-        if needed > available:
-            raise InvalidValue(
-                f"{self.seeds} seeds of {self.base.steps} steps and about {largest:.3g} inferences need some "
-                f"{needed / 1e9:.3g} GB of memory, this machine has {available / 1e9:.3g} GB; give fewer seeds or steps"
-            )
+        check_memory(run_memory(largest) + runs * 500, largest, f"{self.seeds} seeds of ")
 
     @cached_property
     def warmup(self) -> int:
@@ -123,9 +115,7 @@ class Design:
             return (1,)
         if self.workers:
             return tuple(sorted(set(self.workers)))
-        least = self.base.with_(rule=spec).least_workers
-        grid = [1, *(round(least * share) for share in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0))]
-        return tuple(sorted({max(number, 1) for number in grid}))
+        return worker_grid(self.base.with_(rule=spec))
 
     def to_json(self) -> dict[str, Any]:
         """The resolved settings."""
@@ -142,6 +132,37 @@ class Design:
             "clock": self.clock,
             "rtsim": __version__,
         }
+
+
+def worker_grid(scenario: Scenario) -> tuple[int, ...]:
+    """Numbers of workers around τ̄_θ/τ_M, from one to three times as many.
+
+    >>> worker_grid(Scenario("max_time", "84ms"))
+    (1, 2, 4, 6, 8, 9, 12, 18)
+    """
+    least = scenario.least_workers
+    grid = [1, *(round(least * share) for share in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0))]
+    return tuple(sorted({max(number, 1) for number in grid}))
+
+
+def run_memory(scenario: Scenario) -> float:
+    """Bytes one run needs at its peak, about: 200 a step and 150 an inference, if a clock keeps them all."""
+    return scenario.steps * 200 + scenario.expected_inferences * 150
+
+
+def check_memory(needed: float, largest: Scenario, what: str) -> None:
+    """Refuse what does not fit, before hours of work.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    available = available_memory()
+    if needed > available:
+        raise InvalidValue(
+            f"{what}{largest.steps} steps and about {largest.expected_inferences:.3g} inferences need some "
+            f"{needed / 1e9:.3g} GB of memory, this machine has {available / 1e9:.3g} GB; give fewer seeds or steps"
+        )
 
 
 def available_memory() -> int:

@@ -1,4 +1,4 @@
-"""One simulated cell, and the search for the fewest workers that reach a target."""
+"""One run, and the search for the fewest workers that reach a target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsim import theory
 from rtsim.clocks import tally
+from rtsim.errors import InvalidValue
 from rtsim.experiments.closed_forms import largest_inference, paper_formula
 from rtsim.experiments.design import Design
 from rtsim.scenario import MAX_WORKERS, Scenario
@@ -20,7 +22,7 @@ from rtsim.timing import units
 
 
 @dataclass(frozen=True)
-class Cell:
+class Outcome:
     """What one run leaves behind."""
 
     statistics: Statistics
@@ -28,10 +30,10 @@ class Cell:
     longest: float
 
 
-def run_cell(scenario: Scenario, warmup: int, engine: str = "auto") -> Cell:
+def run_once(scenario: Scenario, warmup: int, engine: str = "auto") -> Outcome:
     """Simulate one scenario and keep its numbers only."""
     found = tally(scenario, warmup, engine=engine)
-    return Cell(found.statistics(), found.delay_counts, found.longest_inference_ns / units.NS)
+    return Outcome(found.statistics(), found.delay_counts, found.longest_inference_ns / units.NS)
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,48 @@ def required_workers(
 def _mean_inaction(design: Design, scenario: Scenario) -> float:
     short = design.warmup + max((scenario.steps - design.warmup) // 10, 1)
     if design.target >= 0.002 and scenario.steps >= 5000:
-        quick = run_cell(scenario.with_(steps=short), design.warmup, design.clock).statistics.inaction_fraction
+        quick = run_once(scenario.with_(steps=short), design.warmup, design.clock).statistics.inaction_fraction
         if quick > 2.5 * design.target:
             return quick
     values: list[float] = []
     for seed in range(design.base.seed, design.base.seed + design.seeds):
-        values.append(run_cell(scenario.with_(seed=seed), design.warmup, design.clock).statistics.inaction_fraction)
+        values.append(run_once(scenario.with_(seed=seed), design.warmup, design.clock).statistics.inaction_fraction)
         if len(values) == 1 and values[0] > 1.25 * design.target:
             break
     return float(np.mean(values))
+
+
+@dataclass(frozen=True)
+class RequiredLearners:
+    """Smallest number of learners that learns from every transition, or why there is none."""
+
+    learners: int | None
+    paper_formula: int
+    reason: str | None
+    transitions_per_step: float | None
+
+
+def required_learners(scenario: Scenario, warmup: int, engine: str = "auto") -> RequiredLearners:
+    """Smallest number of learning processes with at least one transition learned from per environment step.
+
+    N_L* of the first paper's Question 4, by simulation: numbers are tried from the fewest that
+    could do if no learner ever waited for another, up to twice the paper's ⌈τ̄_L/(B τ_M)⌉.
+
+    Raises
+    ------
+    InvalidValue
+        If nobody learns, or the process that infers does.
+    """
+    learning = scenario.learning_time
+    if learning is None or scenario.learner.inline:
+        raise InvalidValue("required_learners needs a learning time and a rule that learns in other processes")
+    formula = theory.required_learners(learning.mean, scenario.batch, scenario.step_mean)
+    least = theory.required_learners(learning.least_mean, scenario.batch, scenario.step_mean)
+    limit = min(2 * formula + 8, MAX_WORKERS)
+    most = 0.0
+    for number in range(max(least, 1), limit + 1):
+        found = run_once(scenario.with_(learners=number), warmup, engine).statistics.transitions_per_step
+        most = max(most, found)
+        if found >= 1:
+            return RequiredLearners(number, formula, None, found)
+    return RequiredLearners(None, formula, f"none up to {limit} learners; most per step {most:.4f}", None)

@@ -13,6 +13,7 @@ imported only when something is drawn.
 from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_time
 from rtsim.pictures.inaction import inaction_rows, plot_inaction
 from rtsim.pictures.save import checked_suffix, save_figure
+from rtsim.pictures.scaling import plot_scaling, scaling_rows
 from rtsim.pictures.style import figure_of
 from rtsim.pictures.timeline import plot_timeline, timeline_rows
 from rtsim.pictures.trace import chrome_trace, write_trace
@@ -25,8 +26,10 @@ __all__ = [
     "interaction_time_rows",
     "plot_inaction",
     "plot_interaction_time",
+    "plot_scaling",
     "plot_timeline",
     "save_figure",
+    "scaling_rows",
     "timeline_rows",
     "write_trace",
 ]

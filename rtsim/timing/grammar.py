@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,7 @@ def _parser() -> Lark:
     return Lark(text, parser="lalr")
 
 
+@lru_cache(maxsize=1024)  # sweeps read the same few texts in every cell; nodes are never changed
 def parse(text: str, what: str) -> Node:
     """Parse one value.
 

@@ -10,6 +10,7 @@ import math
 import operator
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +156,7 @@ def show(value: float) -> str:
     return f"{value / 1e-9:.4g} ns"
 
 
+@lru_cache(maxsize=4096)  # dozens of texts are tried, and sweeps spell the same values in every cell
 def spell(value: float) -> str:
     """The shortest text that :func:`duration` reads back as the very same float.
 

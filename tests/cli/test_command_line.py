@@ -278,7 +278,7 @@ def test_interrupted_compare_prints_what_is_finished_and_exits_130():
              "3", "--seeds", "1", "--steps", "2000000", "--json"]  # fmt: skip
     code = (
         "import sys, rtsim.experiments.required as r\n"
-        "old = r.run_cell\n"
+        "old = r.run_once\n"
         "import rtsim.experiments.comparison as c\n"
         "def cell(scenario, warmup, engine):\n"
         "    small = scenario.workers == 1\n"
@@ -287,7 +287,7 @@ def test_interrupted_compare_prints_what_is_finished_and_exits_130():
         "        return found\n"
         "    print('ready', file=sys.stderr, flush=True)\n"
         "    return old(scenario, warmup, 'simpy')\n"
-        "c.run_cell = cell\n"
+        "c.run_once = cell\n"
         "from rtsim.cli.main import main\n"
         f"sys.exit(main({words!r}))\n"
     )

@@ -89,7 +89,7 @@ def test_required_workers_tries_every_number_because_more_is_not_always_better(m
     """With a made-up rule world in which 7 and 9 workers do but 8 do not, 7 is found."""
     import rtsim.experiments.required as required
 
-    real = required.run_cell
+    real = required.run_once
 
     def fake(scenario, warmup, engine):
         cell = real(scenario.with_(steps=400), warmup, engine)
@@ -98,7 +98,7 @@ def test_required_workers_tries_every_number_because_more_is_not_always_better(m
 
         return replace(cell, statistics=replace(cell.statistics, inaction_fraction=inaction))
 
-    monkeypatch.setattr(required, "run_cell", fake)
+    monkeypatch.setattr(required, "run_once", fake)
     tried: list[int] = []
     found = required.required_workers(design("max_time"), RuleSpec.of("max_time"), 0.09, tried.append)
     assert found.workers == 7
@@ -179,7 +179,7 @@ def test_design_without_rules_is_refused():
 def test_interrupted_comparison_keeps_finished_rows(monkeypatch):
     import rtsim.experiments.comparison as comparison
 
-    real, calls = comparison.run_cell, []
+    real, calls = comparison.run_once, []
 
     def stop_later(scenario, warmup, engine):
         calls.append(scenario.workers)
@@ -187,7 +187,7 @@ def test_interrupted_comparison_keeps_finished_rows(monkeypatch):
             raise KeyboardInterrupt
         return real(scenario, warmup, engine)
 
-    monkeypatch.setattr(comparison, "run_cell", stop_later)
+    monkeypatch.setattr(comparison, "run_once", stop_later)
     result = compare(design("max_time", workers=(2, 3), seeds=2))
     assert result.interrupted
     assert [row.workers for row in result.rows] == [2]

@@ -1,0 +1,131 @@
+"""``rtsim sweep``."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+from rtsim.cli import render
+from rtsim.cli.arguments import Sweep
+from rtsim.cli.settings import needs_unit, numbers, step_time_of
+from rtsim.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from rtsim.experiments import Grid, SweepResult
+
+#: Seconds between lines of progress where there is no terminal.
+QUIET = 60.0
+
+
+def run(arguments: Sweep) -> int:
+    """Run the cells that have no results yet."""
+    from rtsim.experiments import sweep
+
+    if not arguments.run:
+        raise InvalidValue("name a directory for the run, e.g. rtsim sweep runs/first --alg max_time --workers 1-8")
+    with render.progress(counted=False) as update:
+        result = sweep(
+            arguments.run,
+            _grids(arguments),
+            resume=arguments.resume,
+            processes=arguments.processes,
+            executor=arguments.executor,
+            address=arguments.address or None,
+            on_progress=_Progress(update),
+        )
+    summary = _summary(result)
+    with render.printing():
+        if arguments.json:
+            render.dump(summary)
+        else:
+            render.line(f"{result.finished} of {result.cells} cells in {summary['results']}")
+    return _complain(result)
+
+
+def _grids(arguments: Sweep) -> tuple[Grid, ...] | None:
+    """The grids of these arguments; None where a run goes on and nothing else is said."""
+    told = {"run", "resume", "processes", "executor", "address", "json", "config"}
+    default = Sweep()
+    said = any(
+        getattr(arguments, field.name) != getattr(default, field.name)
+        for field in dataclasses.fields(arguments)
+        if field.name not in told
+    )
+    if arguments.resume and not said and not arguments.config:
+        return None
+    own: tuple[dict[str, Any], ...] = arguments.grid
+    return tuple(_grid(dataclasses.replace(arguments, **grid)) for grid in own) or (_grid(arguments),)
+
+
+def _grid(a: Sweep) -> Grid:
+    from rtsim.experiments import Grid
+    from rtsim.scenario import GAME_BOY
+
+    if a.fps and a.step_time:
+        raise InvalidValue("--fps and --step-time exclude each other; give one")
+    for flag in ("inference_time", "learning_time", "dispatch_time"):
+        for text in getattr(a, flag):
+            needs_unit(flag, text)
+    return Grid(
+        alg=a.alg,
+        inference_time=a.inference_time,
+        learning_time=a.learning_time or (None,),
+        dispatch_time=a.dispatch_time or (None,),
+        step_time=tuple(map(step_time_of, a.fps)) or a.step_time or (GAME_BOY,),
+        workers=numbers("workers", a.workers),
+        learners=numbers("learners", a.learners),
+        learner_rule=a.learner_rule,
+        batch=a.batch,
+        mailbox=a.mailbox,
+        learning_starts=a.learning_starts,
+        steps=a.steps,
+        seed=a.seed,
+        seeds=a.seeds,
+        warmup_steps=a.warmup_steps,
+        measure=a.measure,
+        target=a.target,
+        engine=a.engine,
+    )
+
+
+class _Progress:
+    """A bar with the time left on a terminal, a line a minute elsewhere."""
+
+    def __init__(self, update: Any) -> None:
+        self.update = update
+        self.begun = self.told = time.monotonic()
+
+    def __call__(self, finished: int, cells: int, share: float) -> None:
+        self.update(f"{finished} of {cells} cells", share, 1.0)
+        now = time.monotonic()
+        if now - self.told >= QUIET:
+            self.told = now
+            left = (now - self.begun) * (1 - share) / share if share else 0.0
+            render.note(f"rtsim: {finished} of {cells} cells, about {left / 60:.0f} min left")
+
+
+def _summary(result: SweepResult) -> dict[str, Any]:
+    return {
+        "schema": "rtsim.sweep-summary/1",
+        "run": str(result.path),
+        "results": str(result.path / "results.csv"),
+        "cells": result.cells,
+        "finished": result.finished,
+        "finished_before": result.before,
+        "discarded": result.discarded,
+        "failures": {str(index): reason for index, reason in sorted(result.failures.items())},
+        "interrupted": result.interrupted,
+    }
+
+
+def _complain(result: SweepResult) -> int:
+    if result.discarded:
+        render.note(f"rtsim: {result.discarded} rows of the former run were not whole; those cells were run again")
+    if result.failures:
+        index = min(result.failures)
+        render.note(f"rtsim: {len(result.failures)} cells failed; the first is cell {index}: {result.failures[index]}")
+    if result.interrupted:
+        render.note(f"rtsim: interrupted; go on with rtsim sweep {result.path} --resume")
+        return 130
+    return 2 if result.failures else 0

@@ -1,0 +1,190 @@
+"""One cell of a sweep: a scenario and what to find out about it; measured, it is one row of the results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from rtsim.clocks import tally
+from rtsim.errors import RtsimError
+from rtsim.experiments.closed_forms import inaction_fraction
+from rtsim.experiments.design import Design
+from rtsim.experiments.required import required_learners, required_workers, run_once
+from rtsim.scenario import Scenario
+from rtsim.statistics import Statistics
+from rtsim.timing import Profile, units
+
+Value = str | int | float | None
+#: An event of the SimPy clock, and setting up one run, in events of the compiled clock: orders of magnitude.
+SIMPY, SETTING_UP = 50, 10_000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What to simulate and what to find out.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        Seed included: repetitions are cells of their own.
+    measure : str
+        One of :data:`MEASURES`.
+    warmup_steps : int
+    target : float or None
+        Inaction fraction that ``required_workers`` must reach.
+    clock : {"simpy", "compiled"}
+        The results do not depend on it.
+    """
+
+    scenario: Scenario
+    measure: str
+    warmup_steps: int
+    target: float | None
+    clock: str
+
+    def settings(self) -> dict[str, Value]:
+        """The columns that say what was simulated, in order."""
+        return {
+            "measure": self.measure,
+            **self.scenario.to_json(),
+            "warmup_steps": self.warmup_steps,
+            "target": self.target,
+            "clock": self.clock,
+        }
+
+    @property
+    def work(self) -> float:
+        """About how long it takes, in events of the compiled clock; a search tries several numbers of workers."""
+        events = self.scenario.steps + self.scenario.expected_inferences
+        runs = 1.0 if self.measure == "statistics" else 2.0 * max(self.scenario.least_workers, 4)
+        return runs * (events * (1 if self.clock == "compiled" else SIMPY) + SETTING_UP)
+
+    def results(self) -> dict[str, Value]:
+        """Simulate; the columns that say what was found, a subset of :data:`FOUND`.
+
+        Raises
+        ------
+        RuleFault
+            If a rule breaks its contract.
+        """
+        return {**_context(self.scenario), **MEASURES[self.measure](self)}
+
+
+def _context(scenario: Scenario) -> dict[str, Value]:
+    """What the laws amount to, so that results can be read without them."""
+    learning = scenario.learning_time
+    return {
+        "inference_time_s": scenario.inference_mean,
+        "learning_time_s": None if learning is None else learning.mean,
+        "step_time_s": scenario.step_mean,
+        "inference_parameters": parameters(str(scenario.inference_time)),
+        "learning_parameters": parameters(str(learning)),
+        "capacity_limit": scenario.capacity_limit,
+    }
+
+
+def parameters(law: str) -> int | None:
+    """Parameters of the network whose measured times stand in a law, None if there is none (or several).
+
+    >>> parameters("mixture(0.5: 1us, 0.5: profile:epyc#resnet15-k1)"), parameters("84ms")
+    (903718, None)
+    """
+    found = set(re.findall(r"profile:([^#,:()]+)#([^@,()\s]+)", law))
+    if len(found) != 1:
+        return None
+    name, model = found.pop()
+    with suppress(RtsimError):
+        return Profile.load(name).find(model).parameters
+    return None
+
+
+def _statistics(cell: Cell) -> dict[str, Value]:
+    found = tally(cell.scenario, cell.warmup_steps, engine=cell.clock)
+    data = asdict(found.statistics())
+    del data["steps"]
+    theory = inaction_fraction(cell.scenario, found.longest_inference_ns / units.NS)
+    return {**data, "theory_inaction_fraction": theory}
+
+
+def _required_workers(cell: Cell) -> dict[str, Value]:
+    scenario = cell.scenario
+    assert cell.target is not None
+    design = Design(
+        (scenario.rule,),
+        scenario,
+        (scenario.workers,),
+        seeds=1,
+        warmup_steps=cell.warmup_steps,
+        target=cell.target,
+        engine=cell.clock,
+    )
+    longest = run_once(scenario, cell.warmup_steps, cell.clock).longest
+    found = required_workers(design, scenario.rule, longest)
+    return {
+        "required": found.workers,
+        "required_formula": found.paper_formula,
+        "required_reason": found.reason,
+        "inaction_fraction": found.inaction_fraction,
+    }
+
+
+def _required_learners(cell: Cell) -> dict[str, Value]:
+    found = required_learners(cell.scenario, cell.warmup_steps, cell.clock)
+    return {
+        "required": found.learners,
+        "required_formula": found.paper_formula,
+        "required_reason": found.reason,
+        "transitions_per_step": found.transitions_per_step,
+    }
+
+
+MEASURES: Mapping[str, Callable[[Cell], dict[str, Value]]] = {
+    "statistics": _statistics,
+    "required_workers": _required_workers,
+    "required_learners": _required_learners,
+}
+
+_KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
+
+
+def _kind(annotation: Any) -> type:
+    return _KINDS[str(annotation).split(" ")[0]]
+
+
+#: Type of every settings column.
+SETTINGS: dict[str, type] = {
+    "measure": str,
+    "rule": str,
+    "inference_time": str,
+    "workers": int,
+    "step_time": str,
+    "steps": int,
+    "seed": int,
+    "mailbox": str,
+    "dispatch_time": str,
+    "learning_time": str,
+    "learner_rule": str,
+    "learners": int,
+    "learning_starts": int,
+    "batch": int,
+    "warmup_steps": int,
+    "target": float,
+    "clock": str,
+}
+#: Type of every column of results; times in seconds.
+FOUND: dict[str, type] = {
+    "inference_time_s": float,
+    "learning_time_s": float,
+    "step_time_s": float,
+    "inference_parameters": int,
+    "learning_parameters": int,
+    "capacity_limit": float,
+    "theory_inaction_fraction": float,
+    **{field.name: _kind(field.type) for field in fields(Statistics) if field.name != "steps"},
+    "required": int,
+    "required_formula": int,
+    "required_reason": str,
+}

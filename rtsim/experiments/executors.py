@@ -1,0 +1,260 @@
+"""Where the cells of a sweep run: in this process, in processes beside it, or on a Ray cluster.
+
+An executor takes cells and yields, in any order, ``(index, found)``, or ``(index, Failure)``
+for a cell that cannot be had. It never decides what a cell's numbers are.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rtsim.errors import InvalidValue, MissingExtra, RtsimError
+from rtsim.experiments.cells import Cell, Value
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+#: A cell whose process died this often is run alone, and given up if it dies again.
+ATTEMPTS = 3
+#: Cells travel in chunks of about a tenth of a second, so that travelling costs little; see Cell.work.
+CHUNK_WORK, CHUNK_CELLS = 1e6, 64
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell has no results."""
+
+    reason: str
+
+
+Found = Mapping[str, Value] | Failure
+#: Cells that travel together, by index.
+Chunk = dict[int, Cell]
+Executor = Callable[[Mapping[int, Cell]], Iterator[tuple[int, Found]]]
+
+
+def measure(cell: Cell) -> Found:
+    """The results of a cell, or why it has none; runs wherever the executor put it."""
+    try:
+        return cell.results()
+    except RtsimError as error:
+        return Failure(str(error))
+    except MemoryError:
+        return Failure("out of memory")
+
+
+def measure_all(chunk: Chunk) -> dict[int, Found]:
+    """:func:`measure` for each of some cells."""
+    return {index: measure(cell) for index, cell in chunk.items()}
+
+
+def chunks(cells: Mapping[int, Cell]) -> list[Chunk]:
+    """The cells in their order, those of little work together."""
+    found: list[Chunk] = []
+    work = math.inf
+    for index, cell in cells.items():
+        if work + cell.work > CHUNK_WORK or len(found[-1]) >= CHUNK_CELLS:
+            found.append({})
+            work = 0.0
+        found[-1][index] = cell
+        work += cell.work
+    return found
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    with suppress(AttributeError):  # not everywhere
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_process(cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
+    """One after the other, here."""
+    for index, cell in cells.items():
+        yield index, measure(cell)
+
+
+def local(processes: int) -> Executor:
+    """In processes beside this one; a process that dies takes no finished cell with it."""
+
+    def run(cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
+        pool = _Pool(processes, cells)
+        try:
+            yield from pool.run()
+        finally:
+            pool.stop()
+
+    return run
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is the parent's to answer; and a worker does not outlive a parent that was killed."""
+    import signal
+    import threading
+    from multiprocessing import connection, parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class _Pool:
+    """A process pool that is made anew when one of its processes has died.
+
+    Cells in flight then are run again, each on its own; since nobody knows who was to blame, those
+    that were in flight too often run alone, and are given up if they kill their process again.
+    """
+
+    def __init__(self, processes: int, cells: Mapping[int, Cell]) -> None:
+        self.processes = processes
+        self.waiting = chunks(cells)[::-1]
+        self.deaths = dict.fromkeys(cells, 0)
+        self.flying: dict[Future[dict[int, Found]], Chunk] = {}
+        self.pool: ProcessPoolExecutor | None = None
+
+    def start(self) -> ProcessPoolExecutor:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        # Not forked: compiled code and threads of this process do not survive that everywhere.
+        return ProcessPoolExecutor(
+            self.processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
+        )
+
+    def run(self) -> Iterator[tuple[int, Found]]:
+        from concurrent.futures import FIRST_COMPLETED, wait
+        from concurrent.futures.process import BrokenProcessPool
+
+        while self.waiting or self.flying:
+            self._submit()
+            done, _ = wait(self.flying, return_when=FIRST_COMPLETED)
+            for future in done:
+                chunk = self.flying.pop(future)
+                try:
+                    yield from future.result().items()
+                except BrokenProcessPool:
+                    yield from self._again(chunk)
+
+    def _again(self, chunk: Chunk) -> Iterator[tuple[int, Found]]:
+        for index, cell in reversed(chunk.items()):
+            self.deaths[index] += 1
+            if self.deaths[index] > ATTEMPTS:
+                yield index, Failure("its process was killed again and again; is there enough memory?")
+            else:
+                self.waiting.append({index: cell})
+        self._drop_pool()
+
+    def _suspect(self, chunk: Chunk) -> bool:
+        return max(self.deaths[index] for index in chunk) >= ATTEMPTS
+
+    def _submit(self) -> None:
+        from concurrent.futures.process import BrokenProcessPool
+
+        # Two per process, so that nobody waits for work; a suspect flies alone.
+        while self.waiting and len(self.flying) < 2 * self.processes:
+            if self.flying and any(map(self._suspect, [self.waiting[-1], *self.flying.values()])):
+                return
+            self.pool = self.pool or self.start()
+            try:
+                self.flying[self.pool.submit(measure_all, self.waiting[-1])] = self.waiting[-1]
+                self.waiting.pop()
+            except BrokenProcessPool:  # a process died; the futures in flight tell, and count
+                if self.flying:
+                    return
+                self._drop_pool()
+
+    def _drop_pool(self) -> None:
+        if self.pool is not None and not self.flying:
+            self.pool.shutdown(wait=True, cancel_futures=True)
+            self.pool = None
+
+    def stop(self) -> None:
+        """End all processes now, whatever they are doing."""
+        if self.pool is None:
+            return
+        processes = list((self.pool._processes or {}).values())
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        if self.flying:
+            for process in processes:
+                process.terminate()
+
+
+def on_ray(address: str | None = None) -> Executor:
+    """On a Ray cluster, or one started on this machine; Ray runs the tasks of lost nodes again.
+
+    Parameters
+    ----------
+    address : str, optional
+        As for ``ray.init``, e.g. ``"auto"``. Every node needs the same version of rtsim.
+    """
+
+    def run(cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
+        try:
+            import ray
+        except ImportError:
+            raise MissingExtra("--executor ray", "ray", "ray") from None
+        from rtsim.version import __version__
+
+        started = not ray.is_initialized()
+        if started:
+            _init(ray, address)
+        try:
+            yield from _ray_tasks(ray, cells, __version__)
+        finally:
+            if started:
+                ray.shutdown()
+
+    return run
+
+
+def _init(ray: Any, address: str | None) -> None:
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    options = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
+        raise InvalidValue(f"cannot reach {where}: {' '.join(str(error).split())[:300]}") from error
+
+
+def remote_measure(chunk: Chunk, version: str) -> dict[int, Found]:
+    """What a Ray task runs: :func:`measure_all`, if the node has the same rtsim."""
+    from rtsim.version import __version__
+
+    if __version__ != version:
+        failure = Failure(f"a node has rtsim {__version__}, this one {version}; install the same on all")
+        return dict.fromkeys(chunk, failure)
+    return measure_all(chunk)
+
+
+def _ray_tasks(ray: Any, cells: Mapping[int, Cell], version: str) -> Iterator[tuple[int, Found]]:
+    task = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(remote_measure)
+    waiting = chunks(cells)[::-1]
+    flying: dict[Any, Chunk] = {}
+    while waiting or flying:
+        # Asked every time: a cluster may grow.
+        room = 4 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        while waiting and len(flying) < room:
+            chunk = waiting.pop()
+            flying[task.remote(chunk, version)] = chunk
+        done, _ = ray.wait(list(flying), num_returns=1)
+        for reference in done:
+            chunk = flying.pop(reference)
+            try:
+                yield from ray.get(reference).items()
+            except ray.exceptions.RayError as error:
+                failure = Failure(" ".join(str(error).split())[:300])
+                yield from dict.fromkeys(chunk, failure).items()

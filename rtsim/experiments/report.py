@@ -1,0 +1,166 @@
+"""What a sweep found: its cells grouped over seeds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median_high
+
+from rtsim.experiments.cells import FOUND, SETTINGS, Value
+from rtsim.experiments.intervals import Interval, fraction_ci95, mean_ci95
+from rtsim.experiments.store import Record
+
+#: Settings that tell cells of one group apart; the clock changes no number.
+REPETITION = ("seed", "clock")
+
+
+def _groups(rows: Sequence[Record], measure: str) -> list[list[Record]]:
+    found: dict[tuple[Value, ...], list[Record]] = {}
+    for row in rows:
+        if row["measure"] == measure:
+            found.setdefault(tuple(row[name] for name in SETTINGS if name not in REPETITION), []).append(row)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells alike but for the seed.
+
+    Attributes
+    ----------
+    settings : dict
+        Columns of :data:`~rtsim.experiments.cells.SETTINGS`, without seed and clock.
+    seeds : int
+    means : dict
+        Mean over the seeds of every number found; None where no seed has it.
+    inaction_fraction_ci95 : (float, float) or None
+        Student t interval.
+    """
+
+    settings: Record
+    seeds: int
+    means: dict[str, float | None]
+    inaction_fraction_ci95: Interval | None
+
+
+def statistics_by_group(rows: Sequence[Record]) -> list[Group]:
+    """Means over seeds of the cells whose statistics were measured, in their order."""
+    found = []
+    for group in _groups(rows, "statistics"):
+        means: dict[str, float | None] = {}
+        for name, kind in FOUND.items():
+            values = [value for row in group if isinstance(value := row[name], int | float)]
+            if kind is not str and not name.startswith("required"):
+                means[name] = mean_ci95(values)[0] if values else None
+        inaction = [value for row in group if isinstance(value := row["inaction_fraction"], float)]
+        found.append(Group(_settings(group[0]), len(group), means, fraction_ci95(inaction)[1]))
+    return found
+
+
+def _settings(row: Record) -> Record:
+    return {name: row[name] for name in SETTINGS if name not in REPETITION}
+
+
+@dataclass(frozen=True)
+class RequiredPoint:
+    """How many workers or learners were needed, over the seeds.
+
+    Attributes
+    ----------
+    measure : {"required_workers", "required_learners"}
+    series : str
+        Rule, or learner rule and batch: what one line of a picture is about.
+    family : str
+        The law without the size of its model (or its mean), e.g. ``profile:epyc#resnet15-k*``.
+    law : str
+    time_s : float
+        Mean inference (or learning) time, s.
+    parameters : int or None
+        Of the network whose times were measured.
+    step_time_s : float
+    batch : int
+    target : float or None
+    seeds, not_found : int
+        All seeds, and those for which no number was enough.
+    median, low, high : int or None
+        Over the seeds, "not found" taken as larger than any number (then None).
+    formula : int or None
+        The paper's; the largest over the seeds, where it depends on the longest time seen.
+    reason : str or None
+        Why some seed found none.
+    """
+
+    measure: str
+    series: str
+    family: str
+    law: str
+    time_s: float
+    parameters: int | None
+    step_time_s: float
+    batch: int
+    target: float | None
+    seeds: int
+    not_found: int
+    median: int | None
+    low: int | None
+    high: int | None
+    formula: int | None
+    reason: str | None
+
+
+def required_points(rows: Sequence[Record], measure: str) -> list[RequiredPoint]:
+    """Required workers or learners over the seeds, in the order of the cells."""
+    found = []
+    for group in _groups(rows, measure):
+        first = group[0]
+        workers = measure == "required_workers"
+        law = str(first["inference_time" if workers else "learning_time"])
+        needed = sorted(math.inf if row["required"] is None else float(row["required"]) for row in group)
+        formulas = [row["required_formula"] for row in group if isinstance(row["required_formula"], int)]
+        parameters = first["inference_parameters" if workers else "learning_parameters"]
+        learner_rule = "round_robin" if first["learner_rule"] == "auto" else first["learner_rule"]
+        target, batch = first["target"], first["batch"]
+        assert isinstance(batch, int)
+        found.append(
+            RequiredPoint(
+                measure=measure,
+                series=str(first["rule"]) if workers else f"{learner_rule}, batch {batch}",
+                family=family(law),
+                law=law,
+                time_s=_number(first["inference_time_s" if workers else "learning_time_s"]),
+                parameters=parameters if isinstance(parameters, int) else None,
+                step_time_s=_number(first["step_time_s"]),
+                batch=batch,
+                target=target if isinstance(target, float) else None,
+                seeds=len(group),
+                not_found=needed.count(math.inf),
+                median=_count(median_high(needed)),
+                low=_count(needed[0]),
+                high=_count(needed[-1]),
+                formula=max(formulas, default=None),
+                reason=next((str(row["required_reason"]) for row in group if row["required"] is None), None),
+            )
+        )
+    return found
+
+
+def _number(value: Value) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _count(value: float) -> int | None:
+    return None if math.isinf(value) else int(value)
+
+
+def family(law: str) -> str:
+    """A law without what makes it longer or shorter: the size of its model, its mean, or the constant itself.
+
+    >>> family("mixture(0.5: 1us, 0.5: profile:epyc#resnet15-k7)"), family("lognorm(mean=84ms, cv=0.1)"), family("84ms")
+    ('mixture(0.5: 1us, 0.5: profile:epyc#resnet15-k*)', 'lognorm(mean=*, cv=0.1)', '*')
+    """
+    law = re.sub(r"(#[^@,()\s]*?)[\d.]+(@batch\d+)?(?=[,()\s]|$)", r"\1*", law)
+    law = re.sub(r"mean=[^,()]+", "mean=*", law)
+    return re.sub(r"^[\d.]+\w*$", "*", law)

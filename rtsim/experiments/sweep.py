@@ -1,0 +1,140 @@
+"""Sweeps: many cells, in parallel, in a directory from which they can go on after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rtsim.errors import InvalidValue, UnknownName
+from rtsim.experiments.executors import Executor, Failure, cores, in_process, local, on_ray
+from rtsim.experiments.grid import Grid, cells_of
+from rtsim.experiments.store import Record, RunDirectory, read_design, read_rows
+from rtsim.timing.units import whole
+
+EXECUTORS = ("local", "ray")
+#: Called with the cells finished, all cells, and the share of the expected work that is done.
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass
+class SweepResult:
+    """How a sweep ended.
+
+    Attributes
+    ----------
+    path : Path
+        Its run directory.
+    cells, finished, before : int
+        All cells, those with results, and how many of these were there when it began.
+    discarded : int
+        Lines of a former run that were not whole.
+    failures : dict of int to str
+        Cells that could not be had, and why; they are tried again on resuming.
+    interrupted : bool
+    """
+
+    path: Path
+    cells: int
+    before: int
+    discarded: int
+    finished: int = 0
+    failures: dict[int, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def sweep(
+    path: str | Path,
+    grids: Grid | Sequence[Grid] | None = None,
+    *,
+    resume: bool = False,
+    processes: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
+    on_progress: Progress | None = None,
+) -> SweepResult:
+    """Run every cell of some grids; results are appended to ``path/results.csv`` as they finish.
+
+    Parameters
+    ----------
+    path : str or Path
+        Run directory; made if it does not exist.
+    grids : Grid or sequence of Grid, optional
+        May be left out when resuming.
+    resume : bool
+        Go on with a run begun before; cells with results are not run again.
+    processes : int, optional
+        Processes beside this one; all cores if not given, and with 1 everything runs here.
+    executor : {"local", "ray"}
+    address : str, optional
+        Of a Ray cluster.
+    on_progress : callable(finished, cells, share), optional
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    InvalidValue, UnknownName, FileProblem, MissingExtra
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> grid = Grid(alg=("max_time",), inference_time=("84ms",), workers=(3, 6), steps=300, seeds=1)
+    >>> sweep(folder, grid, processes=1).finished
+    2
+    >>> [row["inaction_fraction"] for row in results(folder)]
+    [0.4, 0.0]
+    """
+    if executor not in EXECUTORS:
+        raise UnknownName("executor", executor, EXECUTORS)
+    if address is not None and executor != "ray":
+        raise InvalidValue(f"address {address!r} is that of a Ray cluster; give --executor ray too")
+    processes = cores() if processes is None else whole(processes, "processes", 1, 1024)
+    if grids is None:
+        if not resume:
+            raise InvalidValue("a sweep needs a grid, or resume=True")
+        grids = read_design(path)
+    elif isinstance(grids, Grid):
+        grids = (grids,)
+    cells = cells_of(grids, processes if executor == "local" else 1)
+    run: Executor = on_ray(address) if executor == "ray" else in_process if processes == 1 else local(processes)
+    directory = RunDirectory.open(path, grids, cells, resume=resume)
+    try:
+        return _fill(directory, run, on_progress or (lambda finished, cells, share: None))
+    finally:
+        directory.close()
+
+
+def _fill(directory: RunDirectory, run: Executor, on_progress: Progress) -> SweepResult:
+    cells = directory.cells
+    result = SweepResult(directory.path, len(cells), len(directory.finished), directory.discarded)
+    # The longest first, so that none is left alone at the end.
+    wanted = sorted(directory.open_cells, key=lambda index: -cells[index].work)
+    total = sum(cells[index].work for index in wanted) or 1.0
+    done = 0.0
+    on_progress(result.before, len(cells), 0.0)
+    try:
+        for index, found in run({index: cells[index] for index in wanted}) if wanted else ():
+            if isinstance(found, Failure):
+                result.failures[index] = found.reason
+            else:
+                directory.append(index, found)
+            done += cells[index].work
+            on_progress(len(directory.finished), len(cells), done / total)
+    except KeyboardInterrupt:
+        result.interrupted = True
+    result.finished = len(directory.finished)
+    return result
+
+
+def results(path: str | Path) -> list[Record]:
+    """The finished rows of a run directory, in the order of its cells.
+
+    Raises
+    ------
+    FileProblem
+    """
+    read_design(path)
+    rows, _ = read_rows(Path(path) / "results.csv")
+    return sorted(rows, key=lambda row: (row["cell"] is None, row["cell"] or 0))

@@ -1,0 +1,226 @@
+"""Required workers and learners against mean time and size of the network (Riemer et al. 2025, Fig. 7 and 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rtsim.errors import InvalidValue
+from rtsim.pictures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class Point(Protocol):
+    """How many workers or learners one law needs; see :class:`rtsim.experiments.report.RequiredPoint`."""
+
+    @property
+    def measure(self) -> str: ...
+    @property
+    def series(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def law(self) -> str: ...
+    @property
+    def time_s(self) -> float: ...
+    @property
+    def parameters(self) -> int | None: ...
+    @property
+    def step_time_s(self) -> float: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def target(self) -> float | None: ...
+    @property
+    def seeds(self) -> int: ...
+    @property
+    def not_found(self) -> int: ...
+    @property
+    def median(self) -> int | None: ...
+    @property
+    def low(self) -> int | None: ...
+    @property
+    def high(self) -> int | None: ...
+    @property
+    def formula(self) -> int | None: ...
+
+
+#: Of learners' lines, which belong to no scheduler rule: dark to light with the batch.
+BATCH_COLOURS = ("#404040", "#1A7F8E", "#C06A00", "#7A4FA3")
+
+
+def scaling_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """The numbers of :func:`plot_scaling`."""
+    return [
+        {
+            "measure": p.measure,
+            "series": p.series,
+            "law": p.law,
+            "mean_time_s": p.time_s,
+            "parameters": p.parameters,
+            "seeds": p.seeds,
+            "not_found": p.not_found,
+            "required_median": p.median,
+            "required_low": p.low,
+            "required_high": p.high,
+            "paper_formula": p.formula,
+            "target": p.target,
+        }
+        for p in points
+    ]
+
+
+def plot_scaling(points: Sequence[Point]) -> Figure:
+    """Required workers (or learners) against mean time, and against parameters where they are known; log-log.
+
+    One row of axes for each family of laws (such as ε = 0 and ε = 0.5), one line for each rule,
+    or learner rule and batch. Markers are medians over seeds, bars reach from the least to the most.
+    A triangle at the upper edge says that no number tried was enough. Where workers are
+    counted, the grey region is below ⌈(1 − target) τ̄_θ/τ_M⌉, which no rule with one action per inference can do with
+    fewer; dashed lines are the papers' formulas.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        All of one measure.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InvalidValue
+        If there are no points.
+    """
+    if not points:
+        raise InvalidValue("the run has no finished searches to plot; sweep with --measure required_workers")
+    from matplotlib.figure import Figure
+
+    families = list(dict.fromkeys(point.family for point in points))
+    sized = any(point.parameters is not None for point in points)
+    figure = Figure(figsize=(11.5 if sized else 7.5, 0.9 + 3.1 * len(families)), layout="constrained")
+    grid = figure.subplots(len(families), 2 if sized else 1, squeeze=False, sharey="row")
+    workers = points[0].measure == "required_workers"
+    looks = _looks(points, workers)
+    for row, name in zip(grid, families, strict=True):
+        here = [point for point in points if point.family == name]
+        for ax, by_size in zip(row, (False, True), strict=False):
+            _draw(ax, [p for p in here if p.parameters is not None] if by_size else here, looks, workers, by_size)
+        row[0].set_title(name.replace("$", r"\$"), loc="left", fontsize="small")
+        row[0].set_ylabel("required workers $N_I^*$" if workers else "required learners $N_L^*$")
+    _legend(figure, grid, workers)
+    figure.suptitle(_title(points, workers), x=0.01, ha="left", fontsize="medium")
+    return figure
+
+
+def _looks(points: Sequence[Point], workers: bool) -> dict[str, style.Look]:
+    names = list(dict.fromkeys(point.series for point in points))
+    if workers:
+        return style.looks((name, style.rule_name(name)) for name in names)
+    return {
+        name: style.Look(BATCH_COLOURS[i % len(BATCH_COLOURS)], style.MARKERS[i % len(style.MARKERS)], "-")
+        for i, name in enumerate(names)
+    }
+
+
+def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], workers: bool, by_size: bool) -> None:
+    def across(point: Point) -> float:
+        return float(point.parameters or 0) if by_size else point.time_s
+
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("parameters $|θ|$" if by_size else f"mean {'inference' if workers else 'learning'} time (s)")
+    series: dict[str, list[Point]] = {}
+    for point in sorted(points, key=across):
+        series.setdefault(point.series, []).append(point)
+    for name, look in looks.items():
+        here = [point for point in series.get(name, []) if point.median is not None]
+        ax.errorbar(
+            [across(point) for point in here],
+            [point.median or 0 for point in here],
+            yerr=[
+                [(point.median or 0) - (point.low or 0) for point in here],
+                [(point.high or point.median or 0) - (point.median or 0) for point in here],
+            ],
+            color=look.colour,
+            marker=look.marker,
+            linestyle=look.line,
+            markersize=6,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            linewidth=1.2,
+            capsize=2,
+            label=name,
+        )
+        lacking = [point for point in series.get(name, []) if point.median is None]
+        ax.plot(
+            [across(point) for point in lacking],
+            [0.965] * len(lacking),
+            transform=ax.get_xaxis_transform(),
+            color=look.colour,
+            marker="^",
+            markerfacecolor="none",
+            linestyle="none",
+            label="_none",
+        )
+    _draw_formulas(ax, list(series.values()), across)
+    if workers and points:
+        _draw_unreachable(ax, points, across)
+    style.plain(ax, legend=False, grid="both")
+
+
+def _draw_formulas(ax: Axes, series: Sequence[Sequence[Point]], across: Any) -> None:
+    """The papers' formulas, each once."""
+    drawn: dict[tuple[tuple[float, int], ...], None] = {}
+    for points in series:
+        line = tuple((across(point), point.formula) for point in points if point.formula is not None)
+        if line:
+            drawn[line] = None
+    for number, line in enumerate(drawn):
+        dashes = {**style.THEORY, "linestyle": style.THEORY_DASHES[number % len(style.THEORY_DASHES)], "zorder": 1.9}
+        label = "papers' formulas" if number == 0 else "_formula"
+        ax.plot([x for x, _ in line], [y for _, y in line], label=label, **dashes)
+
+
+def _draw_unreachable(ax: Axes, points: Sequence[Point], across: Any) -> None:
+    """Shade below (1 − target) τ̄_θ/τ_M."""
+    least = sorted({(across(p), (1 - (p.target or 0)) * p.time_s / p.step_time_s) for p in points})
+    bottom = 0.8
+    ax.set_ylim(bottom=bottom)
+    ax.fill_between(
+        [x for x, _ in least],
+        [max(y, bottom) for _, y in least],
+        bottom,
+        color="#000000",
+        alpha=0.10,
+        linewidth=0,
+        label="unreachable: below\n$(1 - target)\\,\\bar{τ}_θ / τ_M$",
+    )
+
+
+def _legend(figure: Figure, grid: Any, workers: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    found: dict[str, Any] = {}
+    for ax in grid.flat:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if any(line.get_label() == "_none" and len(line.get_xdata()) for ax in grid.flat for line in ax.get_lines()):
+        found["none found"] = Line2D([], [], color="#404040", marker="^", markerfacecolor="none", linestyle="none")
+    figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False, fontsize="small")
+
+
+def _title(points: Sequence[Point], workers: bool) -> str:
+    seeds = sorted({point.seeds for point in points})
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    runs = f"median over {count} seed{'s' if seeds[-1] > 1 else ''}" + (
+        ", bars: least to most" if seeds[-1] > 1 else ""
+    )
+    if workers:
+        targets = ", ".join(f"{100 * t:g} %" for t in sorted({p.target for p in points if p.target is not None}))
+        return f"Inference workers for an inaction of {targets}; {runs}"
+    return f"Learners that learn from every transition; {runs}"
