@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,23 +73,20 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def in_process(cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
+@contextmanager
+def in_process() -> Iterator[Executor]:
     """One after the other, here."""
-    for index, cell in cells.items():
-        yield index, measure(cell)
+    yield lambda cells: ((index, measure(cell)) for index, cell in cells.items())
 
 
-def local(processes: int) -> Executor:
+@contextmanager
+def local(processes: int) -> Iterator[Executor]:
     """In processes beside this one; a process that dies takes no finished cell with it."""
-
-    def run(cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
-        pool = _Pool(processes, cells)
-        try:
-            yield from pool.run()
-        finally:
-            pool.stop()
-
-    return run
+    pool = _Pool(processes)
+    try:
+        yield pool.run
+    finally:
+        pool.stop()
 
 
 def _begin_worker() -> None:
@@ -117,10 +114,10 @@ class _Pool:
     that were in flight too often run alone, and are given up if they kill their process again.
     """
 
-    def __init__(self, processes: int, cells: Mapping[int, Cell]) -> None:
+    def __init__(self, processes: int) -> None:
         self.processes = processes
-        self.waiting = chunks(cells)[::-1]
-        self.deaths = dict.fromkeys(cells, 0)
+        self.waiting: list[Chunk] = []
+        self.deaths: dict[int, int] = {}
         self.flying: dict[Future[dict[int, Found]], Chunk] = {}
         self.pool: ProcessPoolExecutor | None = None
 
@@ -133,10 +130,13 @@ class _Pool:
             self.processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
         )
 
-    def run(self) -> Iterator[tuple[int, Found]]:
+    def run(self, cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
+        """Measure some cells."""
         from concurrent.futures import FIRST_COMPLETED, wait
         from concurrent.futures.process import BrokenProcessPool
 
+        self.waiting = chunks(cells)[::-1]
+        self.deaths = dict.fromkeys(cells, 0)
         while self.waiting or self.flying:
             self._submit()
             done, _ = wait(self.flying, return_when=FIRST_COMPLETED)
@@ -191,42 +191,48 @@ class _Pool:
                 process.terminate()
 
 
-def on_ray(address: str | None = None) -> Executor:
+@contextmanager
+def on_ray(address: str | None = None) -> Iterator[Executor]:
     """On a Ray cluster, or one started on this machine; Ray runs the tasks of lost nodes again.
 
     Parameters
     ----------
     address : str, optional
         As for ``ray.init``, e.g. ``"auto"``. Every node needs the same version of rtsim.
+
+    Raises
+    ------
+    MissingExtra, InvalidValue
+        If Ray is not installed, or the cluster cannot be reached.
     """
-
-    def run(cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
-        try:
-            import ray
-        except ImportError:
-            raise MissingExtra("--executor ray", "ray", "ray") from None
-        from rtsim.version import __version__
-
-        started = not ray.is_initialized()
-        if started:
-            _init(ray, address)
-        try:
-            yield from _ray_tasks(ray, cells, __version__)
-        finally:
-            if started:
-                ray.shutdown()
-
-    return run
-
-
-def _init(ray: Any, address: str | None) -> None:
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    options = {} if address else {"include_dashboard": False}
     try:
+        import ray
+    except ImportError:
+        raise MissingExtra("--executor ray", "ray", "ray") from None
+    started = not ray.is_initialized()
+    if started:
+        _connect(ray, address)
+    try:
+        yield lambda cells: _ray_tasks(ray, cells)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
+    try:
+        host, _, port = (address or "").rpartition(":")
+        if host and port.isdecimal():  # Ray itself would try for minutes
+            import socket
+
+            socket.create_connection((host, int(port)), timeout=5).close()
+        # Without it Ray warns at every start of what a later version will do about GPUs, which nobody uses here.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        options = {} if address else {"include_dashboard": False}
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **options)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
+    except (ValueError, RuntimeError, OSError, OverflowError) as error:
         raise InvalidValue(f"cannot reach {where}: {' '.join(str(error).split())[:300]}") from error
 
 
@@ -240,7 +246,9 @@ def remote_measure(chunk: Chunk, version: str) -> dict[int, Found]:
     return measure_all(chunk)
 
 
-def _ray_tasks(ray: Any, cells: Mapping[int, Cell], version: str) -> Iterator[tuple[int, Found]]:
+def _ray_tasks(ray: Any, cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
+    from rtsim.version import __version__
+
     task = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(remote_measure)
     waiting = chunks(cells)[::-1]
     flying: dict[Any, Chunk] = {}
@@ -249,7 +257,7 @@ def _ray_tasks(ray: Any, cells: Mapping[int, Cell], version: str) -> Iterator[tu
         room = 4 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         while waiting and len(flying) < room:
             chunk = waiting.pop()
-            flying[task.remote(chunk, version)] = chunk
+            flying[task.remote(chunk, __version__)] = chunk
         done, _ = ray.wait(list(flying), num_returns=1)
         for reference in done:
             chunk = flying.pop(reference)

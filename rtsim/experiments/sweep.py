@@ -98,12 +98,13 @@ def sweep(
     elif isinstance(grids, Grid):
         grids = (grids,)
     cells = cells_of(grids, processes if executor == "local" else 1)
-    run: Executor = on_ray(address) if executor == "ray" else in_process if processes == 1 else local(processes)
-    directory = RunDirectory.open(path, grids, cells, resume=resume)
-    try:
-        return _fill(directory, run, on_progress or (lambda finished, cells, share: None))
-    finally:
-        directory.close()
+    place = on_ray(address) if executor == "ray" else in_process() if processes == 1 else local(processes)
+    with place as run:
+        directory = RunDirectory.open(path, grids, cells, resume=resume)
+        try:
+            return _fill(directory, run, on_progress or (lambda finished, cells, share: None))
+        finally:
+            directory.close()
 
 
 def _fill(directory: RunDirectory, run: Executor, on_progress: Progress) -> SweepResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +53,9 @@ class Point(Protocol):
 BATCH_COLOURS = ("#404040", "#1A7F8E", "#C06A00", "#7A4FA3")
 
 
+NONE_FOUND = r"$\uparrow$"
+
+
 def scaling_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
     """The numbers of :func:`plot_scaling`."""
     return [
@@ -78,7 +82,7 @@ def plot_scaling(points: Sequence[Point]) -> Figure:
 
     One row of axes for each family of laws (such as ε = 0 and ε = 0.5), one line for each rule,
     or learner rule and batch. Markers are medians over seeds, bars reach from the least to the most.
-    A triangle at the upper edge says that no number tried was enough. Where workers are
+    An arrow at the upper edge says that no number tried was enough. Where workers are
     counted, the grey region is below ⌈(1 − target) τ̄_θ/τ_M⌉, which no rule with one action per inference can do with
     fewer; dashed lines are the papers' formulas.
 
@@ -134,17 +138,25 @@ def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], worke
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("parameters $|θ|$" if by_size else f"mean {'inference' if workers else 'learning'} time (s)")
+    places = [x for x in map(across, points) if x > 0]  # a time of 0 has no place on such an axis
+    if places:
+        ax.set_xlim(min(places) / 1.6, 1.6 * max(places))
     series: dict[str, list[Point]] = {}
     for point in sorted(points, key=across):
-        series.setdefault(point.series, []).append(point)
+        if across(point) > 0:
+            series.setdefault(point.series, []).append(point)
     for name, look in looks.items():
-        here = [point for point in series.get(name, []) if point.median is not None]
+        here = series.get(name, [])
+        # No line runs across a point where none was found.
+        median = [math.nan if point.median is None else point.median for point in here]
+        low = [math.nan if point.low is None else point.low for point in here]
+        high = [math.nan if point.high is None else point.high for point in here]
         ax.errorbar(
             [across(point) for point in here],
-            [point.median or 0 for point in here],
+            median,
             yerr=[
-                [(point.median or 0) - (point.low or 0) for point in here],
-                [(point.high or point.median or 0) - (point.median or 0) for point in here],
+                [m - x for m, x in zip(median, low, strict=True)],
+                [0.0 if math.isnan(x) else x - m for m, x in zip(median, high, strict=True)],
             ],
             color=look.colour,
             marker=look.marker,
@@ -156,45 +168,54 @@ def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], worke
             capsize=2,
             label=name,
         )
-        lacking = [point for point in series.get(name, []) if point.median is None]
-        ax.plot(
-            [across(point) for point in lacking],
-            [0.965] * len(lacking),
-            transform=ax.get_xaxis_transform(),
-            color=look.colour,
-            marker="^",
-            markerfacecolor="none",
-            linestyle="none",
-            label="_none",
-        )
-    _draw_formulas(ax, list(series.values()), across)
+    _draw_lacking(ax, series, looks, across)
+    _draw_formulas(ax, series, across)
     if workers and points:
-        _draw_unreachable(ax, points, across)
+        _draw_unreachable(ax, [point for here in series.values() for point in here], across)
+    ax.set_ylim(bottom=0.8)
     style.plain(ax, legend=False, grid="both")
 
 
-def _draw_formulas(ax: Axes, series: Sequence[Sequence[Point]], across: Any) -> None:
-    """The papers' formulas, each once."""
-    drawn: dict[tuple[tuple[float, int], ...], None] = {}
-    for points in series:
+def _draw_lacking(ax: Axes, series: dict[str, list[Point]], looks: dict[str, style.Look], across: Any) -> None:
+    """Arrows at the upper edge, below one another, where no number tried was enough."""
+    stacked: dict[float, int] = {}
+    for name, look in looks.items():
+        for x in (across(point) for point in series.get(name, []) if point.median is None):
+            level = stacked.get(x, 0)
+            stacked[x] = level + 1
+            ax.plot(
+                [x],
+                [0.965 - 0.07 * level],
+                transform=ax.get_xaxis_transform(),
+                color=look.colour,
+                marker=NONE_FOUND,
+                markersize=9,
+                linestyle="none",
+                gid="none found",
+            )
+
+
+def _draw_formulas(ax: Axes, series: dict[str, list[Point]], across: Any) -> None:
+    """The papers' formulas; series with the same one share a line."""
+    groups: dict[tuple[tuple[float, int], ...], list[str]] = {}
+    for name, points in series.items():
         line = tuple((across(point), point.formula) for point in points if point.formula is not None)
         if line:
-            drawn[line] = None
-    for number, line in enumerate(drawn):
-        dashes = {**style.THEORY, "linestyle": style.THEORY_DASHES[number % len(style.THEORY_DASHES)], "zorder": 1.9}
-        label = "papers' formulas" if number == 0 else "_formula"
-        ax.plot([x for x, _ in line], [y for _, y in line], label=label, **dashes)
+            groups.setdefault(line, []).append(style.rule_name(name))
+    for number, (line, names) in enumerate(groups.items()):
+        dashes = {**style.THEORY, "linestyle": style.THEORY_DASHES[number % len(style.THEORY_DASHES)]}
+        who = ",\n  ".join(dict.fromkeys(names))
+        # Above the lines of simulation, so that dashes show where both agree.
+        ax.plot([x for x, _ in line], [y for _, y in line], label=f"formula of {who}", **dashes, zorder=2.8)
 
 
 def _draw_unreachable(ax: Axes, points: Sequence[Point], across: Any) -> None:
     """Shade below (1 − target) τ̄_θ/τ_M."""
     least = sorted({(across(p), (1 - (p.target or 0)) * p.time_s / p.step_time_s) for p in points})
-    bottom = 0.8
-    ax.set_ylim(bottom=bottom)
     ax.fill_between(
         [x for x, _ in least],
-        [max(y, bottom) for _, y in least],
-        bottom,
+        [y for _, y in least],
+        1e-9,
         color="#000000",
         alpha=0.10,
         linewidth=0,
@@ -209,8 +230,8 @@ def _legend(figure: Figure, grid: Any, workers: bool) -> None:
     for ax in grid.flat:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    if any(line.get_label() == "_none" and len(line.get_xdata()) for ax in grid.flat for line in ax.get_lines()):
-        found["none found"] = Line2D([], [], color="#404040", marker="^", markerfacecolor="none", linestyle="none")
+    if any(line.get_gid() == "none found" for ax in grid.flat for line in ax.get_lines()):
+        found["no number tried is enough"] = Line2D([], [], color="#404040", marker=NONE_FOUND, linestyle="none")
     figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False, fontsize="small")
 
 

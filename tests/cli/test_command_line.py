@@ -423,3 +423,114 @@ def test_rule_that_fails_is_named_in_one_line_and_finished_rows_are_kept(said):
     assert [row["key"] for row in json.loads(out)["rows"]] == ["unstaggered"]
     assert "breaks" in err
     assert "ZeroDivisionError" in err
+
+
+# Sweeps
+
+GRID = ["--alg", "max_time", "--inference-time", "90ms", "--workers", "3-4", "--steps", "200", "--processes", "1"]
+
+
+def test_sweep_and_report_end_to_end(said, tmp_path):
+    folder = str(tmp_path / "runs" / "first")
+    code, out, _ = said("sweep", folder, *GRID, "--seeds", "2", "--json")
+    data = json.loads(out)
+    assert (code, data["cells"], data["finished"], data["failures"]) == (0, 4, 4, {})
+    code, out, _ = said("sweep", folder, "--resume", "--processes", "1")
+    assert (code, "4 of 4" in out) == (0, True)
+    code, out, _ = said("report", folder, "--json")
+    report = json.loads(out)
+    assert (code, [group["settings"]["workers"] for group in report["statistics"]]) == (0, [3, 4])
+    code, text, _ = said("report", folder)
+    for group in report["statistics"]:
+        assert f"{100 * group['means']['inaction_fraction']:.2f} %" in text
+
+
+def test_report_draws_what_was_searched_for(said, tmp_path):
+    folder = tmp_path / "run"
+    words = ["--inference-time", "50ms", "90ms", "--alg", "exp_time", "--steps", "500", "--seeds", "1"]
+    assert said("sweep", str(folder), *words, "--measure", "required_workers", "--processes", "1")[0] == 0
+    code, out, err = said("report", str(folder), "--format", "svg")
+    assert code == 0
+    assert "none" in out or "exp_time" in out
+    assert (folder / "required_workers.svg").read_bytes().startswith(b"<?xml")
+    assert len(list(csv.DictReader(io.StringIO((folder / "required_workers.csv").read_text())))) == 2
+    assert err.count("wrote") == 2
+
+
+def test_sweep_reads_grids_from_toml_and_flags_override(said, tmp_path):
+    study = tmp_path / "study.toml"
+    study.write_text(
+        'steps = 900\nseeds = 1\nworkers = ["2-3", 5]\n'
+        '[[grid]]\nalg = ["max_time"]\ninference-time = ["84ms"]\n'
+        '[[grid]]\nalg = ["exp_time"]\ninference-time = ["20ms"]\nworkers = 1\n'
+    )
+    folder = tmp_path / "run"
+    assert said("sweep", str(folder), "--config", str(study), "--steps", "100", "--processes", "1")[0] == 0
+    rows = list(csv.DictReader(io.StringIO((folder / "results.csv").read_text())))
+    assert [(row["rule"], row["inference_time"], row["workers"], row["steps"]) for row in rows] == [
+        ("max_time", "84ms", "2", "100"), ("max_time", "84ms", "3", "100"), ("max_time", "84ms", "5", "100"),
+        ("exp_time", "20ms", "1", "100"),
+    ]  # fmt: skip
+
+
+def test_the_shipped_study_is_that_of_the_papers_figures():
+    from rtsim.cli.main import parse
+    from rtsim.cli.sweep import _grids
+    from rtsim.experiments.grid import cells_of
+
+    cells = cells_of(_grids(parse(["sweep", "anywhere", "--config", "paper", "--seeds", "1"])))
+    workers = [cell for cell in cells if cell.measure == "required_workers"]
+    learners = [cell for cell in cells if cell.measure == "required_learners"]
+    assert {cell.scenario.rule.name for cell in workers} >= {"max_time", "exp_time", "phase_locked"}
+    assert len({str(cell.scenario.inference_time) for cell in workers}) == 10  # five sizes, epsilon 0 and 0.5
+    assert {cell.scenario.batch for cell in learners} == {16, 32, 64}
+    assert {cell.target for cell in workers} == {0.01}
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["sweep"], "name a directory"),
+        (["report"], "name the directory"),
+        (["report", "nowhere"], "holds no sweep"),
+        (["sweep", "{}/run", "--resume"], "holds no sweep"),
+        (["sweep", "{}/run", "--alg"], "alg"),
+        (["sweep", "{}/run", "--executor", "slurm"], "unknown"),
+        (["sweep", "{}/run", "--address", "auto"], "--executor ray"),
+        (["sweep", "{}/run", "--processes", "0"], "processes"),
+        (["sweep", "{}/run", "--inference-time", "84"], "no unit"),
+        (["sweep", "{}/run", "--fps", "60", "--step-time", "10ms"], "exclude"),
+        (["sweep", "{}/run", "--workers", "3-1"], "workers"),
+        (["sweep", "{}/run", "--learners", "0"], "learners"),
+        (["sweep", "{}/run", "--config", "{}/none.toml"], "none.toml"),
+        (["sweep", "{}/file/run"], "run directory"),
+        (["report", "{}", "--format", "gif"], "must end in"),
+    ],
+)
+def test_bad_sweeps_are_one_line_and_write_nothing(said, tmp_path, words, told):
+    (tmp_path / "file").write_text("x")
+    code, out, err = said(*(word.replace("{}", str(tmp_path)) for word in words))
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("grid = 3", "[[grid]]"),
+        ("[[grid]]\nprocesses = 2", "unknown"),
+        ("[[grid]]\nalg = 3.5", "3.5"),
+        ('[[grid]]\nseeds = "many"', "seeds"),
+        ("[[grid]]\n[[grid.grid]]\nalg = 1", "unknown"),
+    ],
+)
+def test_bad_studies_are_one_line(said, tmp_path, text, told):
+    study = tmp_path / "study.toml"
+    study.write_text(text)
+    code, _, err = said("sweep", str(tmp_path / "run"), "--config", str(study))
+    assert code == 2
+    assert told in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
