@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rtsim.clocks import simulate
     from rtsim.errors import RtsimError
-    from rtsim.experiments import Comparison, Design, compare
+    from rtsim.experiments import Comparison, Design, Grid, compare, sweep
     from rtsim.scenario import Mailbox, Scenario
     from rtsim.schedule import Schedule
     from rtsim.schedulers import Rule, RuleSpec, register
@@ -27,6 +27,7 @@ from rtsim.version import __version__ as __version__
 _HOMES = {
     "Comparison": "rtsim.experiments",
     "Design": "rtsim.experiments",
+    "Grid": "rtsim.experiments",
     "Law": "rtsim.timing",
     "Mailbox": "rtsim.scenario",
     "Profile": "rtsim.timing",
@@ -40,11 +41,13 @@ _HOMES = {
     "law": "rtsim.timing",
     "register": "rtsim.schedulers",
     "simulate": "rtsim.clocks",
+    "sweep": "rtsim.experiments",
 }
 
 __all__ = [
     "Comparison",
     "Design",
+    "Grid",
     "Law",
     "Mailbox",
     "Profile",
@@ -58,6 +61,7 @@ __all__ = [
     "law",
     "register",
     "simulate",
+    "sweep",
 ]
 
 

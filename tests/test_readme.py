@@ -72,3 +72,18 @@ def test_readme_pictures_exist():
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
     assert pictures
     assert all((ROOT / picture).is_file() for picture in pictures)
+
+
+def test_readme_studies_are_understood(tmp_path):
+    from rtsim.cli.main import parse
+    from rtsim.cli.sweep import _grids
+
+    studies = [block for block in blocks("toml") if block.startswith("# study.toml")]
+    assert len(studies) == 2
+    for block in studies:
+        study = tmp_path / "study.toml"
+        study.write_text(block)
+        if "[[grid]]" in block:
+            assert len(_grids(parse(["sweep", "run", "--config", str(study)]))) == block.count("[[grid]]")
+        else:
+            assert parse(["compare", "--config", str(study)]).seeds == 10

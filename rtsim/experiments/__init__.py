@@ -4,7 +4,7 @@ from rtsim.experiments.comparison import Comparison, Difference, Row, compare
 from rtsim.experiments.design import Design
 from rtsim.experiments.grid import Grid
 from rtsim.experiments.required import Required, RequiredLearners
-from rtsim.experiments.sweep import SweepResult, results, sweep
+from rtsim.experiments.sweeps import SweepResult, results, sweep
 
 __all__ = [
     "Comparison",
