@@ -64,7 +64,7 @@ class CompiledClock:
         self.Q = np.array(program.state or [0], dtype=np.int64)
         leaves = int(self.g[k.LEAVES])
         self.W = _actors(leaves, s.workers, k.START)
-        self.tree = _tournament(leaves)
+        self.tree = _tournament(leaves, s.workers)
         self.X[self._learner_rows()] = _actors(max(learners, 1), self.g[k.LEARNERS], k.LEARN).ravel()
         self.g[k.NEXT_LEARNER_TIME] = 0 if self.g[k.LEARNERS] else k.FAR
         at = int(self.g[k.O_LEARNER_STATE])
@@ -351,13 +351,16 @@ def _actors(leaves: int, count: int, kind: int) -> NDArray[np.int64]:
     return table
 
 
-def _tournament(leaves: int) -> NDArray[np.int64]:
-    """All workers begin at the same time, so the lowest index wins every match."""
-    tree = np.zeros(2 * leaves, dtype=np.int64)
-    tree[leaves:] = np.arange(leaves)
-    for place in range(leaves - 1, 0, -1):
-        tree[place] = tree[2 * place]
-    return tree
+def _tournament(leaves: int, count: int) -> NDArray[np.int64]:
+    """All workers begin at the same time, so the lowest index wins every match; rows (time, worker)."""
+    tree = np.zeros((2 * leaves, 2), dtype=np.int64)
+    tree[leaves:, 1] = np.arange(leaves)
+    tree[leaves + count :, 0] = k.FAR
+    level = leaves
+    while level > 1:
+        tree[level // 2 : level] = tree[level : 2 * level : 2]
+        level //= 2
+    return tree.ravel()
 
 
 def _has_parts(law: Law) -> bool:

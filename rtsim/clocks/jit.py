@@ -69,17 +69,16 @@ def sources_digest(*folders: Path) -> str:
 
 @contextmanager
 def kept_beside(digest: str) -> Iterator[bool]:
-    """While this is active, numba compiles sparingly and keeps the result in a folder named by ``digest``.
+    """While this is active, numba keeps what it compiles in a folder named by ``digest``.
 
     Numba looks only at the file a cached function stands in, not at the functions it calls;
     a folder of their own for each version of the sources, in NUMBA_CACHE_DIR if the user has
     set it, keeps stale machine code out. Yields whether there is such a folder; without one,
-    numba would keep the code beside the sources under a name that does not change. Loops are not vectorised: theirs
-    are short, and it halves the time to compile.
+    numba would keep the code beside the sources under a name that does not change.
     """
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or home) / "rtsim" / f"kernel-{digest}"
-    changes: dict[str, Any] = {"LOOP_VECTORIZE": 0, "SLP_VECTORIZE": 0, "CACHE_DIR": str(folder)}
+    changes: dict[str, Any] = {"CACHE_DIR": str(folder)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)

@@ -11,6 +11,7 @@ rare = njit()
 FAR = 1 << 62  # later than any event
 RING = 4096  # random numbers kept per stream; a multiple of the block
 STEP_RING = 8192
+INDEX = (1 << 31) - 1  # what is cut to it is never negative, which spares the compiler a look from the end
 
 # Scalars in g: settings first, then where the tables in X begin and how long they are, then what changes.
 (

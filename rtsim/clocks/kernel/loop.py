@@ -293,8 +293,8 @@ def advance_source(g, W, tree, X, P, Q, R):
         if coming >= g[STEPS_KNOWN]:
             return NEED_STEPS
         begins = X[g[O_TIMES] + (coming & (STEP_RING - 1))]
-        first = tree[1]
-        now = min(begins, W[first, TIME])
+        earliest = tree[2]
+        now = min(begins, earliest)
         if g[LEARNERS]:
             now = min(now, g[NEXT_LEARNER_TIME])
         if g[PIPE]:
@@ -320,8 +320,9 @@ def advance_source(g, W, tree, X, P, Q, R):
                 wake_learners(g, X, now)
             n_due, n_start = publish(g, W, X, coming, n_due, n_start)
         held = n_due
-        if W[first, TIME] == now:
-            single = alone(g, W, tree, first)
+        if earliest == now:
+            first = tree[3]
+            single = alone(g, tree, first, now)
             while True:
                 kind = W[first, KIND]
                 if kind == END:
@@ -343,11 +344,10 @@ def advance_source(g, W, tree, X, P, Q, R):
                     n_land = 1
                 if single:
                     break
-                W[first, TIME] = FAR
-                replay(g, W, tree, first)
-                first = tree[1]
-                if W[first, TIME] != now:
+                replay(g, tree, first, FAR)
+                if tree[2] != now:
                     break
+                first = tree[3]
         while g[QUEUE_SIZE] and X[g[O_LATER]] == now:
             X[g[O_DUE] + 3 * n_due], X[g[O_DUE] + 3 * n_due + 1], X[g[O_DUE] + 3 * n_due + 2] = (
                 X[g[O_LATER] + 1],

@@ -8,22 +8,32 @@ from rtsim.schedulers.rule import DROP
 
 
 @hot
-def replay(g, W, tree, who):
-    """Play the matches above one worker again; the earlier time wins, then the lower index."""
-    place = (who + g[LEAVES]) >> 1
-    while place:
-        left, right = tree[2 * place], tree[2 * place + 1]
-        tree[place] = left if W[left, TIME] <= W[right, TIME] else right
+def replay(g, tree, who, time):
+    """Worker ``who``'s next event is at ``time``: play the matches above it again.
+
+    The earlier time wins, then the lower index. Each place of the tree holds the time and the
+    worker of its winner, so that nothing a match needs waits for the match below it.
+    """
+    place = (who + g[LEAVES]) & INDEX
+    tree[2 * place] = time
+    while place > 1:
+        rival = tree[2 * (place ^ 1)]
+        rival_who = tree[2 * (place ^ 1) + 1]
+        # All ones if the rival wins, without a branch: it would be a toss-up. The left one (even) wins a draw.
+        wins = (rival - time - (place & 1)) >> 63
+        time += (rival - time) & wins
+        who += (rival_who - who) & wins
         place >>= 1
+        tree[2 * place] = time
+        tree[2 * place + 1] = who
 
 
 @hot
-def alone(g, W, tree, who):
+def alone(g, tree, who, time):
     """Whether nobody else's next event is at the same time as the winner's."""
-    time = W[who, TIME]
-    place = who + g[LEAVES]
+    place = (who + g[LEAVES]) & INDEX
     while place > 1:
-        if W[tree[place ^ 1], TIME] == time:
+        if tree[2 * (place ^ 1)] == time:
             return False
         place >>= 1
     return True
@@ -32,8 +42,7 @@ def alone(g, W, tree, who):
 def put(g, W, tree, w, kind, time):
     """Worker w's next event."""
     W[w, KIND] = kind
-    W[w, TIME] = time
-    replay(g, W, tree, w)
+    replay(g, tree, w, time)
 
 
 put_hot = hot(put)
