@@ -195,7 +195,7 @@ class CompiledClock:
         ]
         for which, spells in enumerate(self.spells):
             self.g[k.SLOW0 + which] = 0 if spells is None else spells.permille
-            self._extend_switches(which)
+        self._extend_switches()
         self._fill_draws()
         self._fill_steps()
 
@@ -215,8 +215,7 @@ class CompiledClock:
                 if len(self.R) < self.g[k.ROWS] + 2 * self.scenario.workers + self.g[k.PIPE] + 2:
                     self.R = np.concatenate([self.R, np.zeros_like(self.R)])
             elif reason == k.NEED_SWITCHES:
-                for which in range(3):
-                    self._extend_switches(which)
+                self._extend_switches()
             elif reason == k.TOO_SMALL:
                 raise _TooSmall
             else:
@@ -249,19 +248,21 @@ class CompiledClock:
             self._table(k.O_TIMES, BLOCK, int(self.g[k.STEPS_KNOWN]) % k.STEP_RING)[:] = self.step_clock.block()
             self.g[k.STEPS_KNOWN] += BLOCK
 
-    def _extend_switches(self, which: int) -> None:
-        """Let the switch times of one law's slow spells reach beyond now; forget those long past."""
-        spells = self.spells[which]
-        if spells is None:
-            return
+    def _extend_switches(self) -> None:
+        """Let the switch times of the laws' slow spells reach beyond now; forget those long past."""
         now = int(self.g[k.NOW])
-        spells.extend_to(now)
-        # An even number is forgotten, so that the parity that tells slow from calm stays.
-        del spells.switches[: bisect_right(spells.switches, now) // 2 * 2]
-        kept = spells.switches[:SWITCH_TABLE]
-        self.g[k.SWITCH0 + which] = 0
-        self.g[k.SWITCHES0 + which] = len(kept)
-        self._table(k.O_SWITCH0 + which, len(kept))[:] = kept
+        ends = [k.FAR]
+        for which, spells in enumerate(self.spells):
+            if spells is None:
+                continue
+            spells.extend_to(now)
+            # An even number is forgotten, so that the parity that tells slow from calm stays.
+            del spells.switches[: bisect_right(spells.switches, now) // 2 * 2]
+            kept = spells.switches[:SWITCH_TABLE]
+            self.g[k.SWITCH0 + which] = 0
+            self._table(k.O_SWITCH0 + which, len(kept))[:] = kept
+            ends.append(kept[-1])
+        self.g[k.SWITCHES_END] = min(ends)
 
     def _flush(self) -> None:
         """Take finished steps and updates out of the kernel's tables."""

@@ -115,7 +115,7 @@ def infer(g, W, tree, X, P, Q, R, now, w):
     W[w, STARTED], W[w, PARAMETERS] = now, g[VERSION]
     if duration == 0:
         W[w, ZERO] = W[w, OBSERVATION]
-    stage = (duration + g[STAGES] - 1) // g[STAGES]
+    stage = duration if g[STAGES] == 1 else (duration + g[STAGES] - 1) // g[STAGES]
     W[w, BUSY] += stage
     W[w, BUSY_END] = now + stage
     if g[STAGES] == 1:
@@ -224,8 +224,9 @@ def read(g, X, R, now):
 
 
 @rare
-def publish(g, W, X, step, n_due, n_start):
+def publish(g, W, X, step):
     """A step begins: actions held for it are due, workers that waited for it start."""
+    n_due = n_start = 0
     slot = step & (g[N_RING] - 1)
     entry = X[g[O_FIRST] + slot]
     while entry >= 0:
@@ -240,7 +241,6 @@ def publish(g, W, X, step, n_due, n_start):
         g[FREE_HOLD] = entry
         entry = after
     X[g[O_FIRST] + slot] = -1
-    slot = step & (g[N_RING] - 1)
     w = X[g[O_WAKE] + slot]
     while w >= 0:
         X[g[O_STARTERS] + n_start] = w
@@ -308,9 +308,8 @@ def advance_source(g, W, tree, X, P, Q, R):
             or g[KEPT_UPDATES] + 2 * g[LEARNERS] + 2 > g[N_UPDATES]
         ):
             return NEED_ROOM
-        for which in range(3):
-            if g[SLOW0 + which] and X[g[O_SWITCH0 + which] + g[SWITCHES0 + which] - 1] <= now:
-                return NEED_SWITCHES
+        if g[SWITCHES_END] <= now:
+            return NEED_SWITCHES
 
         n_end = n_start = n_due = n_land = 0
         stepping = begins == now
@@ -318,10 +317,12 @@ def advance_source(g, W, tree, X, P, Q, R):
             g[STEP], g[STEP_START] = coming, now
             if g[LEARNER_WAKE] <= coming:
                 wake_learners(g, X, now)
-            n_due, n_start = publish(g, W, X, coming, n_due, n_start)
+            slot = coming & (g[N_RING] - 1)
+            if X[g[O_FIRST] + slot] >= 0 or X[g[O_WAKE] + slot] >= 0 or g[WORKER_FAR] <= coming:
+                n_due, n_start = publish(g, W, X, coming)
         held = n_due
         if earliest == now:
-            first = tree[3]
+            first = tree[3] & INDEX
             single = alone(g, tree, first, now)
             while True:
                 kind = W[first, KIND]
@@ -347,7 +348,7 @@ def advance_source(g, W, tree, X, P, Q, R):
                 replay(g, tree, first, FAR)
                 if tree[2] != now:
                     break
-                first = tree[3]
+                first = tree[3] & INDEX
         while g[QUEUE_SIZE] and X[g[O_LATER]] == now:
             X[g[O_DUE] + 3 * n_due], X[g[O_DUE] + 3 * n_due + 1], X[g[O_DUE] + 3 * n_due + 2] = (
                 X[g[O_LATER] + 1],
@@ -360,7 +361,7 @@ def advance_source(g, W, tree, X, P, Q, R):
             rotate_due(X, g[O_DUE], held, n_due)
 
         for i in range(n_end):
-            w = X[g[O_ENDS] + i]
+            w = X[g[O_ENDS] + i] & INDEX
             row = record_hot(
                 g, R, w, W[w, COUNT] - 1, W[w, OBSERVATION], W[w, STARTED], now, W[w, PARAMETERS], W[w, COMPONENT]
             )
@@ -403,7 +404,7 @@ def advance_source(g, W, tree, X, P, Q, R):
         if n_start > 1:
             sort_ints(X, g[O_STARTERS], n_start)
         for i in range(n_start):
-            while begin(g, W, tree, X, P, Q, R, now, X[g[O_STARTERS] + i]):
+            while begin(g, W, tree, X, P, Q, R, now, X[g[O_STARTERS] + i] & INDEX):
                 pass
         if g[LEARNERS]:
             while g[NEXT_LEARNER_TIME] == now:

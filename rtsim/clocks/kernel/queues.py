@@ -18,14 +18,13 @@ def replay(g, tree, who, time):
     tree[2 * place] = time
     while place > 1:
         rival = tree[2 * (place ^ 1)]
-        rival_who = tree[2 * (place ^ 1) + 1]
-        # All ones if the rival wins, without a branch: it would be a toss-up. The left one (even) wins a draw.
-        wins = (rival - time - (place & 1)) >> 63
-        time += (rival - time) & wins
-        who += (rival_who - who) & wins
+        # 1 if the rival wins, without a branch, which would be a toss-up; the left one (even) wins a draw.
+        lost = (rival - time - (place & 1)) >> 63 & 1
+        winner = place ^ lost
+        time = min(time, rival)
         place >>= 1
         tree[2 * place] = time
-        tree[2 * place + 1] = who
+        tree[2 * place + 1] = tree[2 * winner + 1]
 
 
 @hot
