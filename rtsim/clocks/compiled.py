@@ -26,7 +26,7 @@ from rtsim.timing.streams import BLOCK
 
 LEARNER_NUMBERS = {"round_robin": 0, "lock_free": 1, "parallel": 2, "sequential": 1}
 LEARNS = {"": 0, "after": 1, "before": 2}
-STEP_TABLE = 8 * BLOCK  # steps kept before they are taken out of the kernel
+ROWS_AT_FIRST = 1 << 20  # inferences room is laid out for, at most; memory that is not touched costs nothing
 SWITCH_TABLE = 4 * BLOCK
 
 
@@ -55,7 +55,6 @@ class CompiledClock:
     def __init__(self, scenario: Scenario, full: bool, warmup: int = 0, size: int = 1) -> None:
         self.scenario = s = scenario
         self.g = np.zeros(k.SCALARS, dtype=np.int64)
-        self.kept_steps: list[NDArray[np.int64]] = []
         self.kept_updates: list[NDArray[np.int64]] = []
         program, learners = s.program(), s.learner_count
         self._settings(program, full, warmup)
@@ -124,7 +123,6 @@ class CompiledClock:
             (k.N_RING, ring),
             (k.N_LATER, later),
             (k.N_PIPE, pipe),
-            (k.N_STEPS, STEP_TABLE),
             (k.N_UPDATES, updates),
             (k.N_DELAYS, delays),
         ):
@@ -153,7 +151,7 @@ class CompiledClock:
             (k.O_DUE, 3 * (2 * workers + pool + later + pipe + 16)),
             (k.O_ENDS, workers),
             (k.O_STARTERS, 2 * workers + 1),
-            (k.O_STEPS, len(RAW_STEP) * STEP_TABLE if full else 0),
+            (k.O_STEPS, len(RAW_STEP) * s.steps if full else 0),
             (k.O_UPDATES, len(UPDATE_COLUMNS) * updates if full else 0),
             (k.O_DELAYS, delays),
         ):
@@ -162,8 +160,10 @@ class CompiledClock:
             g[name] = end
             end += length
         self.X = np.zeros(end, dtype=np.int64)
-        rows = _power_of_two(max(4 * workers, 1 << 14)) * (1 if full else size)
-        self.R = np.zeros((rows, len(RAW_INFERENCE)), dtype=np.int64)
+        rows = max(4 * workers, 1 << 14) * size
+        if full:
+            rows += min(int(1.1 * s.expected_inferences), ROWS_AT_FIRST)
+        self.R = np.zeros((len(RAW_INFERENCE), _power_of_two(rows)), dtype=np.int64)
         for name in (k.O_FIRST, k.O_WAKE):
             self._table(name, ring)[:] = -1
         hold = self._table(k.O_HOLD, 4 * pool).reshape(pool, 4)
@@ -204,16 +204,13 @@ class CompiledClock:
         while True:
             reason = kernel.advance(self.g, self.W, self.tree, self.X, self.P, self.Q, self.R)
             if reason == k.DONE:
-                self._flush()
                 return
             if reason == k.NEED_DRAWS:
                 self._fill_draws()
             elif reason == k.NEED_STEPS:
                 self._fill_steps()
             elif reason == k.NEED_ROOM:
-                self._flush()
-                if len(self.R) < self.g[k.ROWS] + 2 * self.scenario.workers + self.g[k.PIPE] + 2:
-                    self.R = np.concatenate([self.R, np.zeros_like(self.R)])
+                self._make_room()
             elif reason == k.NEED_SWITCHES:
                 self._extend_switches()
             elif reason == k.TOO_SMALL:
@@ -264,24 +261,29 @@ class CompiledClock:
             ends.append(kept[-1])
         self.g[k.SWITCHES_END] = min(ends)
 
-    def _flush(self) -> None:
-        """Take finished steps and updates out of the kernel's tables."""
-        g = self.g
-        for name, kept, width, where in (
-            (k.O_STEPS, k.KEPT_STEPS, len(RAW_STEP), self.kept_steps),
-            (k.O_UPDATES, k.KEPT_UPDATES, len(UPDATE_COLUMNS), self.kept_updates),
-        ):
-            where.append(self._table(name, int(g[kept]) * width).reshape(-1, width).copy())
-            g[kept] = 0
+    def _make_room(self) -> None:
+        """Take landed updates out of the kernel's table, and give inferences a larger one if it is full."""
+        self.kept_updates.append(self._updates().copy())
+        self.g[k.KEPT_UPDATES] = 0
+        names, rows = self.R.shape
+        if rows < self.g[k.ROWS] + 2 * self.scenario.workers + self.g[k.PIPE] + 2:
+            larger = np.zeros((names, 2 * rows), dtype=np.int64)
+            larger[:, :rows] = self.R
+            self.R = larger
+
+    def _updates(self) -> NDArray[np.int64]:
+        width = len(UPDATE_COLUMNS)
+        return self._table(k.O_UPDATES, int(self.g[k.KEPT_UPDATES]) * width).reshape(-1, width)
 
     def run(self, spans: bool) -> Schedule:
         """The Schedule."""
         self._advance()
-        steps, updates = np.concatenate(self.kept_steps), np.concatenate(self.kept_updates)
+        steps = self._table(k.O_STEPS, len(RAW_STEP) * self.scenario.steps).reshape(len(RAW_STEP), -1)
+        updates = np.concatenate([*self.kept_updates, self._updates()])
         raw = Raw(
-            {name: steps[:, i] for i, name in enumerate(RAW_STEP)},
-            {name: self.R[: self.g[k.ROWS], i] for i, name in enumerate(RAW_INFERENCE)},
-            {name: updates[:, i] for i, name in enumerate(UPDATE_COLUMNS)},
+            dict(zip(RAW_STEP, steps, strict=True)),
+            dict(zip(RAW_INFERENCE, self.R[:, : self.g[k.ROWS]], strict=True)),
+            dict(zip(UPDATE_COLUMNS, updates.T, strict=True)),
         )
         return gather(
             self.scenario,

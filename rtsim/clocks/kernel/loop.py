@@ -11,9 +11,9 @@ loop can stop and go on at any instant; few arrays, because each one costs time 
     workers, and the tournament that tells whose event is next
 ``P``, ``Q``
     params and state of the rule
-``R``, shape (n, 9)
+``R``, shape (9, n)
     inferences that have ended, see :data:`rtsim.clocks.gather.RAW_INFERENCE`; a ring if the
-    run only counts
+    run only counts, so n is a power of two
 ``X``
     everything else: tables of fixed size, of which ``g[O_…]`` says where they begin
 
@@ -185,9 +185,7 @@ def read(g, X, R, now):
         if g[QUEUE]:
             g[MAIL_HEAD] = (head + 1) % g[N_MAIL]
     step = g[STEP]
-    mask = R.shape[0] - 1
-    if row >= 0 and position == 0:
-        R[row & mask, 8] = step
+    mask = R.shape[1] - 1
     if step >= g[WARMUP]:
         g[T_RELEASED] += g[RELEASED]
         g[T_OVERWRITTEN] += g[OVERWRITTEN]
@@ -197,8 +195,8 @@ def read(g, X, R, now):
                 g[NEED] = TOO_SMALL
                 return
             g[T_USED] += 1
-            g[T_AGE] += g[VERSION] - R[row & mask, 6]
-            delay = step - R[row & mask, 2]
+            g[T_AGE] += g[VERSION] - R[PARAMETERS_USED, row & mask]
+            delay = step - R[OBSERVED, row & mask]
             if delay >= g[N_DELAYS]:
                 g[NEED] = TOO_SMALL
                 return
@@ -216,10 +214,11 @@ def read(g, X, R, now):
                 square(g, T_LL0, T_LL1, bottom * bottom)
             g[T_LAST_STEP], g[T_LAST_NS] = step, now
     if g[FULL]:
-        at = g[O_STEPS] + 7 * g[KEPT_STEPS]
-        g[KEPT_STEPS] += 1
-        X[at], X[at + 1], X[at + 2], X[at + 3] = now, row, position, release
-        X[at + 4], X[at + 5], X[at + 6] = g[RELEASED], g[OVERWRITTEN], g[DROPPED]
+        if position == 0:
+            R[USED_AT, row] = step
+        at, n = g[O_STEPS] + step, g[STEPS]
+        X[at], X[at + n], X[at + 2 * n], X[at + 3 * n] = now, row, position, release
+        X[at + 4 * n], X[at + 5 * n], X[at + 6 * n] = g[RELEASED], g[OVERWRITTEN], g[DROPPED]
     g[RELEASED] = g[OVERWRITTEN] = g[DROPPED] = 0
 
 
@@ -303,9 +302,7 @@ def advance_source(g, W, tree, X, P, Q, R):
             now = min(now, X[g[O_LATER]])
         g[NOW] = now
         if g[FULL] and (
-            g[ROWS] + 2 * g[WORKERS] + g[PIPE] + 2 > R.shape[0]
-            or g[KEPT_STEPS] == g[N_STEPS]
-            or g[KEPT_UPDATES] + 2 * g[LEARNERS] + 2 > g[N_UPDATES]
+            g[ROWS] + 2 * g[WORKERS] + g[PIPE] + 2 > R.shape[1] or g[KEPT_UPDATES] + 2 * g[LEARNERS] + 2 > g[N_UPDATES]
         ):
             return NEED_ROOM
         if g[SWITCHES_END] <= now:

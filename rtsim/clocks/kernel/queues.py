@@ -107,13 +107,14 @@ def deposit(g, X, R, now, w, row, position):
     """An action is released into the mailbox."""
     g[RELEASED] += 1
     if g[CHUNK] > 1:
-        observation = R[row & (R.shape[0] - 1), 2]
+        observation = R[OBSERVED, row & (R.shape[1] - 1)]
         if position and observation < g[NEWEST_CHUNK] and g[QUEUE] == 0:
             g[OVERWRITTEN] += 1
             return
         g[NEWEST_CHUNK] = max(g[NEWEST_CHUNK], observation)
     if position == 0:
-        R[row & (R.shape[0] - 1), 5] = now
+        if g[FULL]:
+            R[RELEASED_AT, row] = now
         if g[CHUNK] > 1:
             first = g[STEP] if now == g[STEP_START] else g[STEP] + 1
             for later in range(1, g[CHUNK]):
@@ -144,9 +145,11 @@ def record(g, R, w, count, observation, started, end, version, component):
     """A finished inference gets its row."""
     row = g[ROWS]
     g[ROWS] = row + 1
-    at = row & (R.shape[0] - 1)
-    R[at, 0], R[at, 1], R[at, 2], R[at, 3] = w, count, observation, started
-    R[at, 4], R[at, 5], R[at, 6], R[at, 7], R[at, 8] = end, -1, version, component, -1
+    at = row & (R.shape[1] - 1)
+    R[OBSERVED, at], R[PARAMETERS_USED, at] = observation, version
+    if g[FULL]:
+        R[RAN_ON, at], R[RAN_AS, at], R[BEGAN, at], R[ENDED, at] = w, count, started, end
+        R[RELEASED_AT, at], R[PART, at], R[USED_AT, at] = -1, component, -1
     g[LONGEST] = max(g[LONGEST], end - started)
     return row
 
