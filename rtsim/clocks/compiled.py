@@ -227,23 +227,26 @@ class CompiledClock:
         for w in np.flatnonzero(filled[: self.scenario.workers] - drawn[: self.scenario.workers] < BLOCK).tolist():
             at = w * k.RING + int(filled[w]) % k.RING
             durations, components = self.inference[w].block()
-            self._table(k.O_DRAWS, BLOCK, at)[:] = durations
+            count = len(durations)
+            self._table(k.O_DRAWS, count, at)[:] = durations
             if self.g[k.PARTS]:
-                self._table(k.O_PARTS, BLOCK, at)[:] = components
+                self._table(k.O_PARTS, count, at)[:] = components
             if self.dispatch:
-                self._table(k.O_DISPATCH, BLOCK, at)[:] = self.dispatch[w].block()[0]
-            filled[w] += BLOCK
+                self._table(k.O_DISPATCH, count, at)[:] = self.dispatch[w].block()[0]
+            filled[w] += count
         learners = self.X[self._learner_rows()].reshape(-1, k.FIELDS)
         for j, stream in enumerate(self.learning):
             if learners[j, k.FILLED] - learners[j, k.DRAWN] < BLOCK:
                 at = j * k.RING + int(learners[j, k.FILLED]) % k.RING
-                self._table(k.O_LEARNING, BLOCK, at)[:] = stream.block()[0]
-                learners[j, k.FILLED] += BLOCK
+                durations, _ = stream.block()
+                self._table(k.O_LEARNING, len(durations), at)[:] = durations
+                learners[j, k.FILLED] += len(durations)
 
     def _fill_steps(self) -> None:
         for _ in range(k.STEP_RING // BLOCK // 2):
-            self._table(k.O_TIMES, BLOCK, int(self.g[k.STEPS_KNOWN]) % k.STEP_RING)[:] = self.step_clock.block()
-            self.g[k.STEPS_KNOWN] += BLOCK
+            starts = self.step_clock.block()
+            self._table(k.O_TIMES, len(starts), int(self.g[k.STEPS_KNOWN]) % k.STEP_RING)[:] = starts
+            self.g[k.STEPS_KNOWN] += len(starts)
 
     def _extend_switches(self) -> None:
         """Let the switch times of the laws' slow spells reach beyond now; forget those long past."""

@@ -21,6 +21,8 @@ from rtsim.timing.composite import Contention
 from rtsim.timing.laws import Law
 
 BLOCK = 1024
+#: The first block, and the second: of hundreds of workers few ever draw more.
+FIRST_BLOCK = BLOCK // 2
 PURPOSES = {"inference": 0, "learning": 1, "dispatch": 2, "step": 3, "spells": 4}
 
 
@@ -46,10 +48,10 @@ class BlockStream:
         self._drawn = 0
 
     def block(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-        """The next durations (int64 ns, shape (BLOCK,)) and mixture components (int8)."""
-        uniforms = self._generator.random(BLOCK)
+        """The next durations (int64 ns, shape (n,)) and mixture components (int8); n is FIRST_BLOCK or BLOCK."""
         first = self._drawn
-        self._drawn += BLOCK
+        uniforms = self._generator.random(FIRST_BLOCK if first < BLOCK else BLOCK)
+        self._drawn += len(uniforms)
         return units.to_ns(self._law.draw(uniforms, first)), self._law.component(uniforms, first)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -114,11 +116,10 @@ class StepClock:
         self._end = 0
 
     def block(self) -> NDArray[np.int64]:
-        """Start times of the next BLOCK steps, int64 ns, ascending; the first ever is 0."""
-        first = self._next
-        self._next += BLOCK
+        """Start times of the next steps, int64 ns, ascending, shape (n,), n <= BLOCK; the first ever is 0."""
         if self._rate is not None:
-            return self._rate.starts(first)
+            self._next += BLOCK
+            return self._rate.starts(self._next - BLOCK)
         lengths = np.maximum(self._stream.block()[0], 1)
         ends = self._end + np.cumsum(lengths)
         if ends[-1] < self._end:

@@ -38,8 +38,8 @@ def test_stream_any_other_name_has_other_draws() -> None:
 
 def test_stream_draws_are_plain_ints_whichever_way_they_are_taken() -> None:
     blocks = BlockStream(LOGNORMAL, 1, "inference", 0)
-    durations = np.concatenate([blocks.block()[0] for _ in range(3)])
-    one_by_one = list(itertools.islice(BlockStream(LOGNORMAL, 1, "inference", 0), 3 * BLOCK))
+    durations = np.concatenate([blocks.block()[0] for _ in range(4)])
+    one_by_one = list(itertools.islice(BlockStream(LOGNORMAL, 1, "inference", 0), len(durations)))
     assert [d for d, _ in one_by_one] == durations.tolist()
     assert all(type(d) is int and type(c) is int for d, c in one_by_one)
 
@@ -59,7 +59,7 @@ def test_stream_draws_of_two_workers_are_uncorrelated() -> None:
     # Seed 0, 20,480 pairs; the correlation of independent pairs is normal with standard
     # deviation 1/√n in good approximation, so 6/√n has false-alarm rate 2e-9.
     a, b = (
-        np.concatenate([stream.block()[0] for _ in range(20)])
+        np.concatenate([stream.block()[0] for _ in range(21)])
         for stream in (BlockStream(LOGNORMAL, 0, "inference", w) for w in (0, 1))
     )
     assert abs(np.corrcoef(a, b)[0, 1]) < 6 / math.sqrt(len(a))

@@ -9,7 +9,7 @@ hot = njit(forceinline=True)
 rare = njit()
 
 FAR = 1 << 62  # later than any event
-RING = 4096  # random numbers kept per stream; a multiple of the block
+RING = 2048  # random numbers kept per stream: less than a block before the next one is added
 STEP_RING = 8192
 INDEX = (1 << 31) - 1  # what is cut to it is never negative, which spares the compiler a look from the end
 
