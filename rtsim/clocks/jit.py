@@ -26,8 +26,16 @@ def njit(*signature: str, **options: Any) -> Any:
     Without reference counting: the arrays outlive every call, and counting made the loop three
     times slower. Without checks for division by zero, which the rules' contract excludes.
     """
-    decorate: Any = numba.njit
-    return decorate(*signature, _nrt=False, error_model="numpy", **options)
+    decorate: Any = numba.njit(*signature, _nrt=False, error_model="numpy", **options)  # type: ignore[call-overload]
+    return lambda function: _general(decorate(function))
+
+
+def _general(dispatcher: Any) -> Any:
+    """Have a helper compiled once for an int, not once for each constant it is called with."""
+    ask = getattr(dispatcher, "get_call_template", None)
+    if ask is not None:  # there is none with NUMBA_DISABLE_JIT
+        dispatcher.get_call_template = lambda args, kws: ask([numba.types.unliteral(a) for a in args], kws)
+    return dispatcher
 
 
 def compiled(function: Callable[..., Any]) -> Any:
