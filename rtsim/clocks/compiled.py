@@ -1,13 +1,15 @@
 """The compiled clock: the Schedule of :mod:`rtsim.clocks.simpy_clock`, byte for byte, much sooner.
 
-It draws the same random blocks, calls the same rule functions (compiled by numba) and keeps
-the same order of events. Statistics can be counted while it runs, so that memory does not
-grow with the horizon.
+It draws the same random blocks, calls the same rule functions and keeps the same order of
+events. Numba compiles the built-in rules once on a machine, and a user's once in a process.
+Statistics can be counted while it runs, so that memory does not grow with the horizon.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +17,12 @@ from numpy.typing import NDArray
 from rtsim.clocks import kernel
 from rtsim.clocks.gather import RAW_INFERENCE, RAW_STEP, Raw, gather
 from rtsim.clocks.kernel import layout as k
-from rtsim.errors import RuleFault
+from rtsim.errors import InvalidValue, RuleFault
 from rtsim.scenario import Scenario
 from rtsim.schedule import UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import Program
 from rtsim.schedulers.learners import state_size
+from rtsim.schedulers.registry import BUILTIN
 from rtsim.statistics import Tally
 from rtsim.timing import BlockStream, Law, Spells, StepClock
 from rtsim.timing.streams import BLOCK
@@ -57,10 +60,12 @@ class CompiledClock:
         self.g = np.zeros(k.SCALARS, dtype=np.int64)
         self.kept_updates: list[NDArray[np.int64]] = []
         program, learners = s.program(), s.learner_count
+        with _named(s):
+            self.advance = kernel.advance_for(program.next_start, program.on_end)
         self._settings(program, full, warmup)
         self._tables(program, learners, full, size)
-        self.P = np.array(program.params or [0], dtype=np.int64)
-        self.Q = np.array(program.state or [0], dtype=np.int64)
+        self.P = np.array(program.params, dtype=np.int64)
+        self.Q = np.array(program.state, dtype=np.int64)
         leaves = int(self.g[k.LEAVES])
         self.W = _actors(leaves, s.workers, k.START)
         self.tree = _tournament(leaves, s.workers)
@@ -77,8 +82,8 @@ class CompiledClock:
             (k.WORKERS, s.workers),
             (k.LEARNERS, 0 if s.learner.inline else s.learner_count),
             (k.STEPS, s.steps),
-            (k.START_RULE, self._number(kernel.rules.STARTING, program.next_start)),
-            (k.END_RULE, self._number(kernel.rules.ENDING, program.on_end)),
+            (k.START_RULE, _number(kernel.rules.STARTING, program.next_start)),
+            (k.END_RULE, _number(kernel.rules.ENDING, program.on_end)),
             (k.LEARN_RULE, LEARNER_NUMBERS[s.learner.name]),
             (k.CHUNK, program.chunk),
             (k.STAGES, program.stages),
@@ -101,11 +106,6 @@ class CompiledClock:
             (k.NEWEST_CHUNK, -1),
         ):
             self.g[name] = value
-
-    def _number(self, functions: tuple[object, ...], wanted: object) -> int:
-        if wanted not in functions:
-            raise RuleFault(f"rule {self.scenario.rule} is not built in; the compiled clock cannot run it")
-        return functions.index(wanted)
 
     def _tables(self, program: Program, learners: int, full: bool, size: int) -> None:
         """Lay the tables out in one array."""
@@ -202,7 +202,13 @@ class CompiledClock:
     def _advance(self) -> None:
         """Run to the end."""
         while True:
-            reason = kernel.advance(self.g, self.W, self.tree, self.X, self.P, self.Q, self.R)
+            try:
+                reason = self.advance(self.g, self.W, self.tree, self.X, self.P, self.Q, self.R)
+            except Exception as error:  # only functions of a user's are compiled with checks
+                if self.scenario.rule.name in BUILTIN:
+                    raise
+                rule = self.scenario.rule
+                raise RuleFault(f"rule {rule} failed: {type(error).__name__}: {error}") from error
             if reason == k.DONE:
                 return
             if reason == k.NEED_DRAWS:
@@ -342,6 +348,11 @@ class CompiledClock:
         )
 
 
+def _number(functions: tuple[object, ...], wanted: object) -> int:
+    """Which of the built-in functions it is; a kernel for a user's functions does not ask."""
+    return functions.index(wanted) if wanted in functions else 0
+
+
 def _exact(g: NDArray[np.int64], low: int) -> int:
     """A sum kept as two accumulators of 32-bit halves."""
     return int(g[low]) + (int(g[low + 1]) << 32)
@@ -374,6 +385,30 @@ def _has_parts(law: Law) -> bool:
     return bool(
         law.component(np.array([np.nextafter(1.0, 0.0)]), 0).any() or law.component(np.array([0.5]), 10**9).any()
     )
+
+
+@contextmanager
+def _named(scenario: Scenario) -> Iterator[None]:
+    """Say whose functions do not compile, and what runs them."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise InvalidValue(
+            f"rule {scenario.rule.name!r} cannot be compiled: {error}; the engine simpy runs it, give --engine simpy"
+        ) from error
+
+
+def check(scenario: Scenario) -> None:
+    """Find out whether this clock runs the scenario's rule, without making its kernel.
+
+    Raises
+    ------
+    InvalidValue
+        With the function that does not compile, and why.
+    """
+    program = scenario.program()
+    with _named(scenario):
+        kernel.own.functions(program.next_start, program.on_end)
 
 
 def simulate(scenario: Scenario, *, spans: bool = False) -> Schedule:
