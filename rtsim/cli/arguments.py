@@ -55,7 +55,7 @@ class ScenarioArguments:
     mailbox: Text = "latest"
     """latest (a newer action replaces the waiting one) or fifo(n)."""
     engine: Text = "auto"
-    """Clock: simpy (the reference), compiled (the same results, faster; built-in rules), or auto."""
+    """Clock: simpy (the reference), compiled (the same results, faster; rules that compile), or auto."""
     json: Flag = False
     """Print JSON instead of tables."""
     config: File = ""
@@ -190,7 +190,10 @@ class Report:
 
 @dataclass
 class Rules:
-    """List the scheduler and learner rules, one line each, or the options of one rule."""
+    """List the scheduler and learner rules, one line each, or the options of one rule.
+
+    Rules of your own (README, "Rules") are listed too; both clocks run them if they compile, else simpy does.
+    """
 
     rule: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
     """A rule, to explain its options."""

@@ -1,7 +1,8 @@
 """Clocks: a scenario in, a Schedule out, whichever engine runs it.
 
 ``simpy`` is the reference, ``compiled`` the fast one; both make the same Schedule. ``auto``
-takes the compiled one where the rule is built in and the work is worth loading it.
+takes the compiled one where the work is worth loading it, or, for a rule that is not built in,
+compiling it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from rtsim.statistics import Tally
 
 ENGINES = ("auto", "simpy", "compiled")
 #: Steps and inferences from which on the compiled clock is worth loading; SimPy takes a second for them.
-WORTH_COMPILING = 200_000
+WORTH_LOADING = 200_000
+#: The same for a rule that is not built in, which is compiled anew in every process: that takes
+#: some seven seconds, and SimPy ten for so many.
+WORTH_COMPILING = 2_000_000
 
 __all__ = ["ENGINES", "engine_for", "simulate", "tally"]
 
 
 def engine_for(scenario: Scenario, engine: str = "auto", *, runs: int = 1) -> str:
     """``"simpy"`` or ``"compiled"``: which clock runs a scenario, ``runs`` times. A function of the scenario alone.
+
+    ``auto`` is compiled from :data:`WORTH_LOADING` steps and inferences on for a built-in rule;
+    for another one from :data:`WORTH_COMPILING` on, if it compiles.
 
     Raises
     ------
@@ -33,14 +40,19 @@ def engine_for(scenario: Scenario, engine: str = "auto", *, runs: int = 1) -> st
     if engine not in ENGINES:
         raise UnknownName("engine", engine, ENGINES)
     built_in = BUILTIN.get(scenario.rule.name) is scenario.rule.rule
-    if engine == "auto":
-        worth = runs * (scenario.steps + scenario.expected_inferences) >= WORTH_COMPILING
-        return "compiled" if built_in and worth else "simpy"
-    if engine == "compiled" and not built_in:
-        raise InvalidValue(
-            f"rule {scenario.rule.name!r} is not built in; the engine simpy runs it, give --engine simpy"
-        )
-    return engine
+    work = runs * (scenario.steps + scenario.expected_inferences)
+    if engine == "simpy" or (engine == "auto" and work < (WORTH_LOADING if built_in else WORTH_COMPILING)):
+        return "simpy"
+    if not built_in:
+        from rtsim.clocks import compiled
+
+        try:
+            compiled.check(scenario)
+        except InvalidValue:
+            if engine == "compiled":
+                raise
+            return "simpy"
+    return "compiled"
 
 
 def simulate(scenario: Scenario, *, spans: bool = False, engine: str = "auto") -> Schedule:

@@ -1,13 +1,15 @@
 """The compiled clock: the Schedule of :mod:`rtsim.clocks.simpy_clock`, byte for byte, much sooner.
 
-It draws the same random blocks, calls the same rule functions (compiled by numba) and keeps
-the same order of events. Statistics can be counted while it runs, so that memory does not
-grow with the horizon.
+It draws the same random blocks, calls the same rule functions and keeps the same order of
+events. Numba compiles the built-in rules once on a machine, and a user's once in a process.
+Statistics can be counted while it runs, so that memory does not grow with the horizon.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +17,19 @@ from numpy.typing import NDArray
 from rtsim.clocks import kernel
 from rtsim.clocks.gather import RAW_INFERENCE, RAW_STEP, Raw, gather
 from rtsim.clocks.kernel import layout as k
-from rtsim.errors import RuleFault
+from rtsim.errors import InvalidValue, RuleFault
 from rtsim.scenario import Scenario
 from rtsim.schedule import UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import Program
 from rtsim.schedulers.learners import state_size
+from rtsim.schedulers.registry import BUILTIN
 from rtsim.statistics import Tally
 from rtsim.timing import BlockStream, Law, Spells, StepClock
 from rtsim.timing.streams import BLOCK
 
 LEARNER_NUMBERS = {"round_robin": 0, "lock_free": 1, "parallel": 2, "sequential": 1}
 LEARNS = {"": 0, "after": 1, "before": 2}
-STEP_TABLE = 8 * BLOCK  # steps kept before they are taken out of the kernel
+ROWS_AT_FIRST = 1 << 20  # inferences room is laid out for, at most; memory that is not touched costs nothing
 SWITCH_TABLE = 4 * BLOCK
 
 
@@ -55,16 +58,17 @@ class CompiledClock:
     def __init__(self, scenario: Scenario, full: bool, warmup: int = 0, size: int = 1) -> None:
         self.scenario = s = scenario
         self.g = np.zeros(k.SCALARS, dtype=np.int64)
-        self.kept_steps: list[NDArray[np.int64]] = []
         self.kept_updates: list[NDArray[np.int64]] = []
         program, learners = s.program(), s.learner_count
+        with _named(s):
+            self.advance = kernel.advance_for(program.next_start, program.on_end)
         self._settings(program, full, warmup)
         self._tables(program, learners, full, size)
-        self.P = np.array(program.params or [0], dtype=np.int64)
-        self.Q = np.array(program.state or [0], dtype=np.int64)
+        self.P = np.array(program.params, dtype=np.int64)
+        self.Q = np.array(program.state, dtype=np.int64)
         leaves = int(self.g[k.LEAVES])
         self.W = _actors(leaves, s.workers, k.START)
-        self.tree = _tournament(leaves)
+        self.tree = _tournament(leaves, s.workers)
         self.X[self._learner_rows()] = _actors(max(learners, 1), self.g[k.LEARNERS], k.LEARN).ravel()
         self.g[k.NEXT_LEARNER_TIME] = 0 if self.g[k.LEARNERS] else k.FAR
         at = int(self.g[k.O_LEARNER_STATE])
@@ -78,8 +82,8 @@ class CompiledClock:
             (k.WORKERS, s.workers),
             (k.LEARNERS, 0 if s.learner.inline else s.learner_count),
             (k.STEPS, s.steps),
-            (k.START_RULE, self._number(kernel.rules.STARTING, program.next_start)),
-            (k.END_RULE, self._number(kernel.rules.ENDING, program.on_end)),
+            (k.START_RULE, _number(kernel.rules.STARTING, program.next_start)),
+            (k.END_RULE, _number(kernel.rules.ENDING, program.on_end)),
             (k.LEARN_RULE, LEARNER_NUMBERS[s.learner.name]),
             (k.CHUNK, program.chunk),
             (k.STAGES, program.stages),
@@ -103,11 +107,6 @@ class CompiledClock:
         ):
             self.g[name] = value
 
-    def _number(self, functions: tuple[object, ...], wanted: object) -> int:
-        if wanted not in functions:
-            raise RuleFault(f"rule {self.scenario.rule} is not built in; the compiled clock cannot run it")
-        return functions.index(wanted)
-
     def _tables(self, program: Program, learners: int, full: bool, size: int) -> None:
         """Lay the tables out in one array."""
         s, g = self.scenario, self.g
@@ -124,7 +123,6 @@ class CompiledClock:
             (k.N_RING, ring),
             (k.N_LATER, later),
             (k.N_PIPE, pipe),
-            (k.N_STEPS, STEP_TABLE),
             (k.N_UPDATES, updates),
             (k.N_DELAYS, delays),
         ):
@@ -153,7 +151,7 @@ class CompiledClock:
             (k.O_DUE, 3 * (2 * workers + pool + later + pipe + 16)),
             (k.O_ENDS, workers),
             (k.O_STARTERS, 2 * workers + 1),
-            (k.O_STEPS, len(RAW_STEP) * STEP_TABLE if full else 0),
+            (k.O_STEPS, len(RAW_STEP) * s.steps if full else 0),
             (k.O_UPDATES, len(UPDATE_COLUMNS) * updates if full else 0),
             (k.O_DELAYS, delays),
         ):
@@ -162,8 +160,10 @@ class CompiledClock:
             g[name] = end
             end += length
         self.X = np.zeros(end, dtype=np.int64)
-        rows = _power_of_two(max(4 * workers, 1 << 14)) * (1 if full else size)
-        self.R = np.zeros((rows, len(RAW_INFERENCE)), dtype=np.int64)
+        rows = max(4 * workers, 1 << 14) * size
+        if full:
+            rows += min(int(1.1 * s.expected_inferences), ROWS_AT_FIRST)
+        self.R = np.zeros((len(RAW_INFERENCE), _power_of_two(rows)), dtype=np.int64)
         for name in (k.O_FIRST, k.O_WAKE):
             self._table(name, ring)[:] = -1
         hold = self._table(k.O_HOLD, 4 * pool).reshape(pool, 4)
@@ -195,28 +195,30 @@ class CompiledClock:
         ]
         for which, spells in enumerate(self.spells):
             self.g[k.SLOW0 + which] = 0 if spells is None else spells.permille
-            self._extend_switches(which)
+        self._extend_switches()
         self._fill_draws()
         self._fill_steps()
 
     def _advance(self) -> None:
         """Run to the end."""
         while True:
-            reason = kernel.advance(self.g, self.W, self.tree, self.X, self.P, self.Q, self.R)
+            try:
+                reason = self.advance(self.g, self.W, self.tree, self.X, self.P, self.Q, self.R)
+            except Exception as error:  # only functions of a user's are compiled with checks
+                if self.scenario.rule.name in BUILTIN:
+                    raise
+                rule = self.scenario.rule
+                raise RuleFault(f"rule {rule} failed: {type(error).__name__}: {error}") from error
             if reason == k.DONE:
-                self._flush()
                 return
             if reason == k.NEED_DRAWS:
                 self._fill_draws()
             elif reason == k.NEED_STEPS:
                 self._fill_steps()
             elif reason == k.NEED_ROOM:
-                self._flush()
-                if len(self.R) < self.g[k.ROWS] + 2 * self.scenario.workers + self.g[k.PIPE] + 2:
-                    self.R = np.concatenate([self.R, np.zeros_like(self.R)])
+                self._make_room()
             elif reason == k.NEED_SWITCHES:
-                for which in range(3):
-                    self._extend_switches(which)
+                self._extend_switches()
             elif reason == k.TOO_SMALL:
                 raise _TooSmall
             else:
@@ -231,56 +233,66 @@ class CompiledClock:
         for w in np.flatnonzero(filled[: self.scenario.workers] - drawn[: self.scenario.workers] < BLOCK).tolist():
             at = w * k.RING + int(filled[w]) % k.RING
             durations, components = self.inference[w].block()
-            self._table(k.O_DRAWS, BLOCK, at)[:] = durations
+            count = len(durations)
+            self._table(k.O_DRAWS, count, at)[:] = durations
             if self.g[k.PARTS]:
-                self._table(k.O_PARTS, BLOCK, at)[:] = components
+                self._table(k.O_PARTS, count, at)[:] = components
             if self.dispatch:
-                self._table(k.O_DISPATCH, BLOCK, at)[:] = self.dispatch[w].block()[0]
-            filled[w] += BLOCK
+                self._table(k.O_DISPATCH, count, at)[:] = self.dispatch[w].block()[0]
+            filled[w] += count
         learners = self.X[self._learner_rows()].reshape(-1, k.FIELDS)
         for j, stream in enumerate(self.learning):
             if learners[j, k.FILLED] - learners[j, k.DRAWN] < BLOCK:
                 at = j * k.RING + int(learners[j, k.FILLED]) % k.RING
-                self._table(k.O_LEARNING, BLOCK, at)[:] = stream.block()[0]
-                learners[j, k.FILLED] += BLOCK
+                durations, _ = stream.block()
+                self._table(k.O_LEARNING, len(durations), at)[:] = durations
+                learners[j, k.FILLED] += len(durations)
 
     def _fill_steps(self) -> None:
         for _ in range(k.STEP_RING // BLOCK // 2):
-            self._table(k.O_TIMES, BLOCK, int(self.g[k.STEPS_KNOWN]) % k.STEP_RING)[:] = self.step_clock.block()
-            self.g[k.STEPS_KNOWN] += BLOCK
+            starts = self.step_clock.block()
+            self._table(k.O_TIMES, len(starts), int(self.g[k.STEPS_KNOWN]) % k.STEP_RING)[:] = starts
+            self.g[k.STEPS_KNOWN] += len(starts)
 
-    def _extend_switches(self, which: int) -> None:
-        """Let the switch times of one law's slow spells reach beyond now; forget those long past."""
-        spells = self.spells[which]
-        if spells is None:
-            return
+    def _extend_switches(self) -> None:
+        """Let the switch times of the laws' slow spells reach beyond now; forget those long past."""
         now = int(self.g[k.NOW])
-        spells.extend_to(now)
-        # An even number is forgotten, so that the parity that tells slow from calm stays.
-        del spells.switches[: bisect_right(spells.switches, now) // 2 * 2]
-        kept = spells.switches[:SWITCH_TABLE]
-        self.g[k.SWITCH0 + which] = 0
-        self.g[k.SWITCHES0 + which] = len(kept)
-        self._table(k.O_SWITCH0 + which, len(kept))[:] = kept
+        ends = [k.FAR]
+        for which, spells in enumerate(self.spells):
+            if spells is None:
+                continue
+            spells.extend_to(now)
+            # An even number is forgotten, so that the parity that tells slow from calm stays.
+            del spells.switches[: bisect_right(spells.switches, now) // 2 * 2]
+            kept = spells.switches[:SWITCH_TABLE]
+            self.g[k.SWITCH0 + which] = 0
+            self._table(k.O_SWITCH0 + which, len(kept))[:] = kept
+            ends.append(kept[-1])
+        self.g[k.SWITCHES_END] = min(ends)
 
-    def _flush(self) -> None:
-        """Take finished steps and updates out of the kernel's tables."""
-        g = self.g
-        for name, kept, width, where in (
-            (k.O_STEPS, k.KEPT_STEPS, len(RAW_STEP), self.kept_steps),
-            (k.O_UPDATES, k.KEPT_UPDATES, len(UPDATE_COLUMNS), self.kept_updates),
-        ):
-            where.append(self._table(name, int(g[kept]) * width).reshape(-1, width).copy())
-            g[kept] = 0
+    def _make_room(self) -> None:
+        """Take landed updates out of the kernel's table, and give inferences a larger one if it is full."""
+        self.kept_updates.append(self._updates().copy())
+        self.g[k.KEPT_UPDATES] = 0
+        names, rows = self.R.shape
+        if rows < self.g[k.ROWS] + 2 * self.scenario.workers + self.g[k.PIPE] + 2:
+            larger = np.zeros((names, 2 * rows), dtype=np.int64)
+            larger[:, :rows] = self.R
+            self.R = larger
+
+    def _updates(self) -> NDArray[np.int64]:
+        width = len(UPDATE_COLUMNS)
+        return self._table(k.O_UPDATES, int(self.g[k.KEPT_UPDATES]) * width).reshape(-1, width)
 
     def run(self, spans: bool) -> Schedule:
         """The Schedule."""
         self._advance()
-        steps, updates = np.concatenate(self.kept_steps), np.concatenate(self.kept_updates)
+        steps = self._table(k.O_STEPS, len(RAW_STEP) * self.scenario.steps).reshape(len(RAW_STEP), -1)
+        updates = np.concatenate([*self.kept_updates, self._updates()])
         raw = Raw(
-            {name: steps[:, i] for i, name in enumerate(RAW_STEP)},
-            {name: self.R[: self.g[k.ROWS], i] for i, name in enumerate(RAW_INFERENCE)},
-            {name: updates[:, i] for i, name in enumerate(UPDATE_COLUMNS)},
+            dict(zip(RAW_STEP, steps, strict=True)),
+            dict(zip(RAW_INFERENCE, self.R[:, : self.g[k.ROWS]], strict=True)),
+            dict(zip(UPDATE_COLUMNS, updates.T, strict=True)),
         )
         return gather(
             self.scenario,
@@ -336,6 +348,11 @@ class CompiledClock:
         )
 
 
+def _number(functions: tuple[object, ...], wanted: object) -> int:
+    """Which of the built-in functions it is; a kernel for a user's functions does not ask."""
+    return functions.index(wanted) if wanted in functions else 0
+
+
 def _exact(g: NDArray[np.int64], low: int) -> int:
     """A sum kept as two accumulators of 32-bit halves."""
     return int(g[low]) + (int(g[low + 1]) << 32)
@@ -351,13 +368,16 @@ def _actors(leaves: int, count: int, kind: int) -> NDArray[np.int64]:
     return table
 
 
-def _tournament(leaves: int) -> NDArray[np.int64]:
-    """All workers begin at the same time, so the lowest index wins every match."""
-    tree = np.zeros(2 * leaves, dtype=np.int64)
-    tree[leaves:] = np.arange(leaves)
-    for place in range(leaves - 1, 0, -1):
-        tree[place] = tree[2 * place]
-    return tree
+def _tournament(leaves: int, count: int) -> NDArray[np.int64]:
+    """All workers begin at the same time, so the lowest index wins every match; rows (time, worker)."""
+    tree = np.zeros((2 * leaves, 2), dtype=np.int64)
+    tree[leaves:, 1] = np.arange(leaves)
+    tree[leaves + count :, 0] = k.FAR
+    level = leaves
+    while level > 1:
+        tree[level // 2 : level] = tree[level : 2 * level : 2]
+        level //= 2
+    return tree.ravel()
 
 
 def _has_parts(law: Law) -> bool:
@@ -365,6 +385,30 @@ def _has_parts(law: Law) -> bool:
     return bool(
         law.component(np.array([np.nextafter(1.0, 0.0)]), 0).any() or law.component(np.array([0.5]), 10**9).any()
     )
+
+
+@contextmanager
+def _named(scenario: Scenario) -> Iterator[None]:
+    """Say whose functions do not compile, and what runs them."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise InvalidValue(
+            f"rule {scenario.rule.name!r} cannot be compiled: {error}; the engine simpy runs it, give --engine simpy"
+        ) from error
+
+
+def check(scenario: Scenario) -> None:
+    """Find out whether this clock runs the scenario's rule, without making its kernel.
+
+    Raises
+    ------
+    InvalidValue
+        With the function that does not compile, and why.
+    """
+    program = scenario.program()
+    with _named(scenario):
+        kernel.own.functions(program.next_start, program.on_end)
 
 
 def simulate(scenario: Scenario, *, spans: bool = False) -> Schedule:

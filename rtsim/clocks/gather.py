@@ -22,6 +22,16 @@ from rtsim.version import __version__
 RAW_STEP = ("time", "row", "position", "release", "released", "overwritten", "dropped")
 #: One row per finished inference, in order of ending.
 RAW_INFERENCE = ("worker", "inference", "observation", "start", "end", "release", "version", "component", "used")
+#: Columns of a Schedule's steps that are in the table of steps; the others are those of the inference used.
+OF_THE_STEP = {
+    "time_ns": "time",
+    "chunk_index": "position",
+    "release_ns": "release",
+    "released": "released",
+    "overwritten": "overwritten",
+    "dropped": "dropped",
+}
+OF_THE_INFERENCE = {"start_ns": "start", "end_ns": "end", "release_ns": "release", "used_step": "used"}
 
 
 @dataclass(frozen=True)
@@ -45,33 +55,19 @@ def gather(
 ) -> Schedule:
     """The Schedule of a run."""
     step, inference = raw.steps, raw.inferences
-    rows = step["row"]
-    acted = rows >= 0
 
-    def per_step(name: str) -> NDArray[np.int64]:
-        column = np.full(len(rows), -1, dtype=np.int64)
-        column[acted] = inference[name][rows[acted]]
-        return column
+    def of_inferences(name: str, kind: Any) -> NDArray[Any]:
+        return inference[OF_THE_INFERENCE.get(name, name)].astype(kind)
 
-    columns: dict[str, Any] = {
-        "time_ns": step["time"],
-        "observation": per_step("observation"),
-        "worker": per_step("worker"),
-        "inference": per_step("inference"),
-        "chunk_index": step["position"],
-        "component": per_step("component"),
-        "start_ns": per_step("start"),
-        "end_ns": per_step("end"),
-        "release_ns": step["release"],
-        "version": per_step("version"),
-        "released": step["released"],
-        "overwritten": step["overwritten"],
-        "dropped": step["dropped"],
-    }
-    names = {"start_ns": "start", "end_ns": "end", "release_ns": "release", "used_step": "used"}
+    def per_step(name: str, kind: Any) -> NDArray[Any]:
+        if name in OF_THE_STEP:
+            return step[OF_THE_STEP[name]].astype(kind)
+        # Row -1, no inference, is the last one: the -1 of the default policy.
+        return np.append(of_inferences(name, kind), kind(-1))[step["row"]]
+
     return Schedule(
         header={"schema": SCHEMA, "clock": clock, "rtsim": __version__, "scenario": scenario.to_json()},
-        steps={name: columns[name].astype(kind) for name, kind in STEP_COLUMNS.items()},
+        steps={name: per_step(name, kind) for name, kind in STEP_COLUMNS.items()},
         updates={name: raw.updates[name].astype(kind) for name, kind in UPDATE_COLUMNS.items()},
         busy_ns=np.array(busy_ns, dtype=np.int64),
         learner_busy_ns=np.array(learner_busy_ns, dtype=np.int64),
@@ -80,7 +76,5 @@ def gather(
             "pending": pending,
             "longest_inference_ns": int((inference["end"] - inference["start"]).max(initial=0)),
         },
-        spans={name: inference[names.get(name, name)].astype(kind) for name, kind in SPAN_COLUMNS.items()}
-        if spans
-        else None,
+        spans={name: of_inferences(name, kind) for name, kind in SPAN_COLUMNS.items()} if spans else None,
     )

@@ -34,7 +34,11 @@ observation.
 So that they can be compiled, the functions are module-level functions of plain integer
 arithmetic on their arguments: they may call helpers of the same kind and read integer
 constants of their module, but use no closures, keywords, defaults, floats or containers, and
-``on_end`` returns a tuple of two integers. Products must stay below 2**62.
+``on_end`` returns a tuple of two integers. Products must stay below 2**62. A rule that keeps to
+this runs on the compiled clock too, with the same Schedule: it is compiled once in a process
+(some seven seconds; again if a constant it reads has changed), so ``engine="auto"`` does that
+for long runs only. One that does not compile, or computes with floats, slices, lists or texts,
+runs on the SimPy clock; ``engine="compiled"`` says what stands in the way.
 
 A whole rule, which starts on every fresh observation and throws away what took more than a step::
 

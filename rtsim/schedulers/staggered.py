@@ -37,17 +37,29 @@ def sleep_delay(now: int, worker: int, step: int, step_start: int, params: Ints,
     return now + pause
 
 
-def spread_later(worker: int, change: int, n: int, state: State) -> None:
-    """Others wait dist · change / N more, dist = how many places they come after ``worker``."""
-    for other in range(n):
-        state[HEAD + other] += ((other - worker) % n) * change // n
+def share_of_change(before: int, after: int, n: int) -> int:
+    """One N-th of what an estimate has changed by, in whole ns: ⌈after/N⌉ − ⌈before/N⌉.
+
+    Shares of successive changes add up to ⌈estimate/N⌉, so that nothing is lost to rounding. It
+    is rounded up: N − 1 gaps of ⌈τ/N⌉ leave a last gap that is no longer, so with constant times
+    no gap between releases is longer than a step that N times covers τ.
+    """
+    return -before // n - -after // n
 
 
-def spread_sooner(worker: int, change: int, n: int, state: State) -> None:
-    """The cycle became ``change`` shorter: others wait (N − dist) · change / N, the nearer the more."""
+def spread_later(worker: int, share: int, n: int, state: State) -> None:
+    """Others wait dist · share more, dist = how many places they come after ``worker``."""
     for other in range(n):
-        if other != worker:
-            state[HEAD + other] += (n - (other - worker) % n) * change // n
+        dist = other - worker if other >= worker else other - worker + n
+        state[HEAD + other] += dist * share
+
+
+def spread_sooner(worker: int, share: int, n: int, state: State) -> None:
+    """The cycle became N shares shorter: others wait (N − dist) · share more, the nearer the more."""
+    for other in range(n):
+        # N − dist is how many places ``worker`` comes after the other; 0 for itself.
+        left = worker - other if worker >= other else worker - other + n
+        state[HEAD + other] += left * share
 
 
 def window_maximum(tau: int, params: Ints, state: State) -> int:
@@ -92,12 +104,14 @@ def max_time_on_end(
     """Algorithm 1: hold every action until the estimated maximum has passed; spread what it changes by."""
     tau = now - started
     estimate = window_maximum(tau, params, state)
-    change = estimate - state[ESTIMATE]
-    if change > 0:
-        spread_later(worker, change, params[N], state)
-    elif change < 0:
-        spread_sooner(worker, -change, params[N], state)
-    state[ESTIMATE] = estimate
+    before = state[ESTIMATE]
+    if estimate != before:
+        state[ESTIMATE] = estimate
+        share = share_of_change(before, estimate, params[N])
+        if share > 0:
+            spread_later(worker, share, params[N], state)
+        elif share < 0:
+            spread_sooner(worker, -share, params[N], state)
     release = now + max(estimate - tau, 0)
     return release, release
 
@@ -110,17 +124,16 @@ def exp_time_on_end(
     state[TOTAL] += now - started
     state[COUNT] += 1
     mean = state[TOTAL] // state[COUNT]
-    change = mean - state[ESTIMATE]
+    share = share_of_change(state[ESTIMATE], mean, n)
     state[ESTIMATE] = mean
-    if change > 0:
-        spread_later(worker, change, n, state)
-    elif change < 0 and params[PRINTED]:
+    if share > 0:
+        spread_later(worker, share, n, state)
+    elif share < 0 and params[PRINTED]:
         # As printed: (N − 1) · dist · |δ| / N, which moves the farther ones more although the
         # listing's own comment says "wait more closer to the current process".
-        for other in range(n):
-            state[HEAD + other] += (n - 1) * ((other - worker) % n) * -change // n
-    elif change < 0:
-        spread_sooner(worker, -change, n, state)
+        spread_later(worker, (n - 1) * -share, n, state)
+    elif share < 0:
+        spread_sooner(worker, -share, n, state)
     return now, now
 
 
@@ -184,9 +197,11 @@ def _prepare_max_time(options: Options, setting: Setting) -> Program:
     params, state = _layout(options, setting)
     n = setting.workers
     epsilon = options["epsilon"]
-    offset = state[ESTIMATE] + (setting.ns(epsilon, "epsilon") if epsilon else 0)
+    first = setting.ns(epsilon, "epsilon") if epsilon else 0
+    # The warm start counts as spread already, epsilon does not: it stays when the maximum rises.
+    share = share_of_change(0, state[ESTIMATE], n)
     for worker in range(n):
-        state[HEAD + worker] = worker * offset // n
+        state[HEAD + worker] = worker * share + worker * first // n
     return Program(sleep_delay, max_time_on_end, params, state)
 
 

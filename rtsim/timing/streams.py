@@ -21,6 +21,8 @@ from rtsim.timing.composite import Contention
 from rtsim.timing.laws import Law
 
 BLOCK = 1024
+#: The first block, and the second: of hundreds of workers few ever draw more.
+FIRST_BLOCK = BLOCK // 2
 PURPOSES = {"inference": 0, "learning": 1, "dispatch": 2, "step": 3, "spells": 4}
 
 
@@ -46,10 +48,10 @@ class BlockStream:
         self._drawn = 0
 
     def block(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-        """The next durations (int64 ns, shape (BLOCK,)) and mixture components (int8)."""
-        uniforms = self._generator.random(BLOCK)
+        """The next durations (int64 ns, shape (n,)) and mixture components (int8); n is FIRST_BLOCK or BLOCK."""
         first = self._drawn
-        self._drawn += BLOCK
+        uniforms = self._generator.random(FIRST_BLOCK if first < BLOCK else BLOCK)
+        self._drawn += len(uniforms)
         return units.to_ns(self._law.draw(uniforms, first)), self._law.component(uniforms, first)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -105,18 +107,19 @@ class StepClock:
     """
 
     def __init__(self, step_time: Fraction | Law, seed: int) -> None:
-        self._period = step_time if isinstance(step_time, Fraction) else None
-        self._stream = None if isinstance(step_time, Fraction) else BlockStream(step_time, seed, "step", 0)
+        self._rate: FixedRate | None = None
+        if isinstance(step_time, Fraction):
+            self._rate = FixedRate(step_time)
+        else:
+            self._stream = BlockStream(step_time, seed, "step", 0)
         self._next = 0
         self._end = 0
 
     def block(self) -> NDArray[np.int64]:
-        """Start times of the next BLOCK steps, int64 ns, ascending; the first ever is 0."""
-        first = self._next
-        self._next += BLOCK
-        if self._stream is None:
-            assert self._period is not None
-            return fixed_rate_starts(self._period, first, BLOCK)
+        """Start times of the next steps, int64 ns, ascending, shape (n,), n <= BLOCK; the first ever is 0."""
+        if self._rate is not None:
+            self._next += BLOCK
+            return self._rate.starts(self._next - BLOCK)
         lengths = np.maximum(self._stream.block()[0], 1)
         ends = self._end + np.cumsum(lengths)
         if ends[-1] < self._end:
@@ -130,17 +133,34 @@ class StepClock:
             yield from self.block().tolist()
 
 
-def fixed_rate_starts(period: Fraction, first: int, count: int) -> NDArray[np.int64]:
-    """round(i · period) for i = first .. first + count − 1, half to even, int64 ns.
+class FixedRate:
+    """round(i · period) for blocks of i, half to even, int64 ns.
 
-    >>> fixed_rate_starts(Fraction(5, 2), 0, 4).tolist()
+    Parameters
+    ----------
+    period : Fraction
+        ns; the denominator is at most 1e9.
+
+    >>> FixedRate(Fraction(5, 2)).starts(0)[:4].tolist()
     [0, 2, 5, 8]
     """
-    whole, rest = divmod(period.numerator, period.denominator)
-    steps = np.arange(first, first + count, dtype=np.int64)
-    # rest < denominator <= 1e9 and steps < 2**33, so nothing overflows int64.
-    base, remainder = np.divmod(rest * steps, period.denominator)
-    base += whole * steps
-    twice = 2 * remainder
-    up = (twice > period.denominator) | ((twice == period.denominator) & (base % 2 == 1))
-    return np.asarray(base + up, dtype=np.int64)
+
+    def __init__(self, period: Fraction) -> None:
+        # round(x) = ⌊(2 n i + d) / 2 d⌋ for x = n i / d, but for ties. What i adds within a block
+        # is divided once and for all; rest < 1e9, so nothing overflows int64.
+        self._numerator, self._denominator = 2 * period.numerator, period.denominator
+        self._unit = 2 * period.denominator
+        whole, rest = divmod(self._numerator, self._unit)
+        within = np.arange(BLOCK, dtype=np.int64)
+        more, self._parts = np.divmod(rest * within, self._unit)
+        self._wholes = whole * within + more
+
+    def starts(self, first: int) -> NDArray[np.int64]:
+        """round(i · period) for i = first .. first + BLOCK − 1, shape (BLOCK,)."""
+        base, part = divmod(self._numerator * first + self._denominator, self._unit)
+        parts = self._parts + part
+        found = self._wholes + (parts >= self._unit)
+        found += base
+        if self._denominator % 2 == 0:  # the only ones with ties, which were rounded up
+            found -= (parts % self._unit == 0) & (found % 2 == 1)
+        return found

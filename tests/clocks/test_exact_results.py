@@ -54,8 +54,10 @@ def test_max_time_enough_workers_act_on_every_step_after_the_first_two_cycles(
 def test_max_time_too_few_workers_leave_the_inaction_of_the_capacity_limit(
     period: int, workers: int, more: int
 ) -> None:
-    # One release every τ/N: with constant times Algorithm 1 reaches the capacity limit.
-    tau = workers * period + more
+    # One release every τ/N: with constant times Algorithm 1 reaches the capacity limit. Gaps are
+    # ⌈τ/N⌉, and what is left, at least τ/N − (N−1)²/N, for the last: with N (N−1) ns to spare it
+    # is no shorter than a step either.
+    tau = workers * (period + workers - 1) + more
     scenario = Scenario("max_time", f"{tau}ns", workers=workers, step_time=Fraction(period), steps=2000)
     schedule = simulate(scenario)
     warm = int(np.searchsorted(schedule.steps["time_ns"], 2 * tau, side="left"))

@@ -79,8 +79,20 @@ def test_max_time_rising_maximum_spreads_only_the_difference() -> None:
     bench = Bench("max_time", 3)
     bench.end(100, worker=0, tau=90)
     bench.end(110, worker=0, tau=100)
-    # 90/3 and 180/3, then 10/3 and 20/3 rounded down.
-    assert [bench.sleeps(200, w) for w in range(3)] == [0, 30 + 3, 60 + 6]
+    # A share is a third of 100, rounded up once: not 30 and then 10/3 rounded for itself.
+    assert [bench.sleeps(200, w) for w in range(3)] == [0, 34, 68]
+
+
+@settings(max_examples=150)
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=30), st.integers(1, 40), st.booleans())
+def test_max_time_rises_in_many_parts_spread_what_one_rise_would(times: list[int], workers: int, warm: bool) -> None:
+    # ⌈max/N⌉ for every place after worker 0, whatever the maximum was on the way.
+    initial = times[0] if warm else 0
+    bench = Bench(f"max_time(initial_max={initial}ns)" if warm else "max_time", workers)
+    for tau in times:
+        bench.end(10**13, worker=0, tau=tau)
+    share = math.ceil(Fraction(max(times), workers))
+    assert [bench.sleeps(10**13, w) for w in range(workers)] == [w * share for w in range(workers)]
 
 
 def test_max_time_delay_is_slept_once() -> None:
@@ -128,16 +140,18 @@ def test_max_time_printed_run_differs_only_when_a_maximum_rises_during_a_sleep()
 
 @pytest.mark.parametrize(("tau", "workers"), [(60, 4), (61, 4), (7, 3), (1, 5), (1000, 7)])
 def test_max_time_constant_times_cold_start_offsets_are_k_tau_over_n(tau: int, workers: int) -> None:
-    # All start at 0 and end at τ. Worker 0 is first and makes worker k wait k·τ//N.
+    # All start at 0 and end at τ. Worker 0 is first and makes worker k wait k·⌈τ/N⌉.
+    share = math.ceil(Fraction(tau, workers))
     found = releases("max_time", f"{tau}ns", workers, 4)
     for k, times in enumerate(found):
-        assert times == [tau, *(tau + k * tau // workers + j * tau for j in (1, 2, 3))]
+        assert times == [tau, *(tau + k * share + j * tau for j in (1, 2, 3))]
 
 
 @pytest.mark.parametrize(("maximum", "workers"), [(90, 3), (100, 3), (64, 5)])
 def test_max_time_warm_start_offsets_are_k_max_over_n(maximum: int, workers: int) -> None:
     found = releases(f"max_time(initial_max={maximum}ns)", "60ns", workers, 3)
-    assert found == [[k * maximum // workers + j * maximum for j in (1, 2, 3)] for k in range(workers)]
+    share = math.ceil(Fraction(maximum, workers))
+    assert found == [[k * share + j * maximum for j in (1, 2, 3)] for k in range(workers)]
 
 
 def test_max_time_warm_start_offsets_may_come_from_a_quantile() -> None:
@@ -277,9 +291,10 @@ def test_exp_time_mean_is_that_of_all_inferences_rounded_down() -> None:
 
 @pytest.mark.parametrize(("tau", "workers"), [(60, 4), (61, 4), (7, 3)])
 def test_exp_time_constant_times_cold_start_offsets_are_k_tau_over_n(tau: int, workers: int) -> None:
+    share = math.ceil(Fraction(tau, workers))
     found = releases("exp_time", f"{tau}ns", workers, 4)
     for k, times in enumerate(found):
-        assert times == [tau, *(tau + k * tau // workers + j * tau for j in (1, 2, 3))]
+        assert times == [tau, *(tau + k * share + j * tau for j in (1, 2, 3))]
 
 
 # Phase locking.

@@ -19,6 +19,7 @@ from scipy import integrate, special, stats
 
 from rtsim.errors import InvalidValue
 from rtsim.timing import Annealed, BlockStream, Constant, Law, law
+from rtsim.timing.streams import BLOCK
 
 Function = Callable[[float], float]
 
@@ -206,7 +207,10 @@ DRAWS, ALARM = 204_800, 1e-9
 
 def draws_of(found: Law, seed: int = 20_260_101) -> np.ndarray:
     stream = BlockStream(found, seed, "inference", 0)
-    return np.concatenate([stream.block()[0] for _ in range(DRAWS // 1024)]) / 1e9
+    # The first two blocks are half as long.
+    draws = np.concatenate([stream.block()[0] for _ in range(DRAWS // BLOCK + 1)]) / 1e9
+    assert len(draws) == DRAWS
+    return draws
 
 
 @each_drawn_case

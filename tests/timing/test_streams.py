@@ -16,7 +16,7 @@ from rtsim.clocks import simulate
 from rtsim.errors import InvalidValue
 from rtsim.scenario import Scenario
 from rtsim.timing import BlockStream, Contention, Spells, StepClock, law, step_period
-from rtsim.timing.streams import BLOCK, fixed_rate_starts
+from rtsim.timing.streams import BLOCK, FixedRate
 
 LOGNORMAL = law("lognorm(mean=84ms, cv=0.3)")
 PURPOSES = ("inference", "learning", "dispatch", "step", "spells")
@@ -38,8 +38,8 @@ def test_stream_any_other_name_has_other_draws() -> None:
 
 def test_stream_draws_are_plain_ints_whichever_way_they_are_taken() -> None:
     blocks = BlockStream(LOGNORMAL, 1, "inference", 0)
-    durations = np.concatenate([blocks.block()[0] for _ in range(3)])
-    one_by_one = list(itertools.islice(BlockStream(LOGNORMAL, 1, "inference", 0), 3 * BLOCK))
+    durations = np.concatenate([blocks.block()[0] for _ in range(4)])
+    one_by_one = list(itertools.islice(BlockStream(LOGNORMAL, 1, "inference", 0), len(durations)))
     assert [d for d, _ in one_by_one] == durations.tolist()
     assert all(type(d) is int and type(c) is int for d, c in one_by_one)
 
@@ -59,7 +59,7 @@ def test_stream_draws_of_two_workers_are_uncorrelated() -> None:
     # Seed 0, 20,480 pairs; the correlation of independent pairs is normal with standard
     # deviation 1/√n in good approximation, so 6/√n has false-alarm rate 2e-9.
     a, b = (
-        np.concatenate([stream.block()[0] for _ in range(20)])
+        np.concatenate([stream.block()[0] for _ in range(21)])
         for stream in (BlockStream(LOGNORMAL, 0, "inference", w) for w in (0, 1))
     )
     assert abs(np.corrcoef(a, b)[0, 1]) < 6 / math.sqrt(len(a))
@@ -217,14 +217,14 @@ def test_step_clock_game_boy_rate_does_not_drift_in_a_million_steps() -> None:
 @settings(max_examples=200)
 @given(
     st.fractions(min_value=1, max_value=10**6, max_denominator=10**6),
-    st.integers(0, 10**9 - 50),
+    st.integers(0, 10**9 - BLOCK),
 )
 @example(Fraction(5, 2), 0)
-@example(Fraction(10**9, 1), 10**9 - 50)
-@example(Fraction(16_742_706 * (10**9 - 1) + 1, 10**9 - 1), 10**9 - 50)
-def test_fixed_rate_starts_anywhere_equal_the_rounded_fraction(period: Fraction, first: int) -> None:
-    found = fixed_rate_starts(period, first, 50).tolist()
-    assert found == [half_even((first + i) * period.numerator, period.denominator) for i in range(50)]
+@example(Fraction(10**9, 1), 10**9 - BLOCK)
+@example(Fraction(16_742_706 * (10**9 - 1) + 1, 10**9 - 1), 10**9 - BLOCK)
+def test_fixed_rate_anywhere_equal_the_rounded_fraction(period: Fraction, first: int) -> None:
+    found = FixedRate(period).starts(first).tolist()
+    assert found == [half_even((first + i) * period.numerator, period.denominator) for i in range(BLOCK)]
     assert all(b > a for a, b in itertools.pairwise(found))
 
 

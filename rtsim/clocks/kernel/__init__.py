@@ -1,25 +1,38 @@
-"""The compiled event loop; importing it compiles it, or loads what was compiled before."""
+"""The compiled event loop: one kernel for all built-in rules, and one for each rule of a user's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rtsim import schedulers
 from rtsim.clocks.jit import kept_beside, njit, sources_digest
-from rtsim.clocks.kernel import layout, rules
-from rtsim.clocks.kernel.loop import advance_source
+from rtsim.clocks.kernel import layout, loop, own, rules
 
 #: Types of the arguments of advance; given, so that compiling happens here and nowhere else.
 SIGNATURE = "int64(int64[::1], int64[:, ::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[:, ::1])"
 
+__all__ = ["SIGNATURE", "advance_for", "built_in", "layout", "own", "rules"]
 
-def _compile() -> Any:
+
+@cache
+def built_in() -> Any:
+    """The kernel of the built-in rules: compiled once on a machine, loaded after that."""
     with kept_beside(sources_digest(Path(__file__).parent, Path(schedulers.__file__).parent)) as kept:
         # Without a folder to keep it in, it is compiled every time.
-        return njit(SIGNATURE, cache=kept)(advance_source)
+        return njit(SIGNATURE, cache=kept)(loop.advance_source)
 
 
-advance = _compile()
+def advance_for(next_start: Callable[..., Any], on_end: Callable[..., Any]) -> Any:
+    """The kernel that runs a pair of rule functions.
 
-__all__ = ["SIGNATURE", "advance", "layout", "rules"]
+    Raises
+    ------
+    InvalidValue
+        If they do not compile.
+    """
+    if next_start in rules.STARTING and on_end in rules.ENDING:
+        return built_in()
+    return own.kernel(next_start, on_end, SIGNATURE)

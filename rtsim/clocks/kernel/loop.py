@@ -11,9 +11,9 @@ loop can stop and go on at any instant; few arrays, because each one costs time 
     workers, and the tournament that tells whose event is next
 ``P``, ``Q``
     params and state of the rule
-``R``, shape (n, 9)
+``R``, shape (9, n)
     inferences that have ended, see :data:`rtsim.clocks.gather.RAW_INFERENCE`; a ring if the
-    run only counts
+    run only counts, so n is a power of two
 ``X``
     everything else: tables of fixed size, of which ``g[O_…]`` says where they begin
 
@@ -115,7 +115,7 @@ def infer(g, W, tree, X, P, Q, R, now, w):
     W[w, STARTED], W[w, PARAMETERS] = now, g[VERSION]
     if duration == 0:
         W[w, ZERO] = W[w, OBSERVATION]
-    stage = (duration + g[STAGES] - 1) // g[STAGES]
+    stage = duration if g[STAGES] == 1 else (duration + g[STAGES] - 1) // g[STAGES]
     W[w, BUSY] += stage
     W[w, BUSY_END] = now + stage
     if g[STAGES] == 1:
@@ -185,9 +185,7 @@ def read(g, X, R, now):
         if g[QUEUE]:
             g[MAIL_HEAD] = (head + 1) % g[N_MAIL]
     step = g[STEP]
-    mask = R.shape[0] - 1
-    if row >= 0 and position == 0:
-        R[row & mask, 8] = step
+    mask = R.shape[1] - 1
     if step >= g[WARMUP]:
         g[T_RELEASED] += g[RELEASED]
         g[T_OVERWRITTEN] += g[OVERWRITTEN]
@@ -197,8 +195,8 @@ def read(g, X, R, now):
                 g[NEED] = TOO_SMALL
                 return
             g[T_USED] += 1
-            g[T_AGE] += g[VERSION] - R[row & mask, 6]
-            delay = step - R[row & mask, 2]
+            g[T_AGE] += g[VERSION] - R[PARAMETERS_USED, row & mask]
+            delay = step - R[OBSERVED, row & mask]
             if delay >= g[N_DELAYS]:
                 g[NEED] = TOO_SMALL
                 return
@@ -216,16 +214,18 @@ def read(g, X, R, now):
                 square(g, T_LL0, T_LL1, bottom * bottom)
             g[T_LAST_STEP], g[T_LAST_NS] = step, now
     if g[FULL]:
-        at = g[O_STEPS] + 7 * g[KEPT_STEPS]
-        g[KEPT_STEPS] += 1
-        X[at], X[at + 1], X[at + 2], X[at + 3] = now, row, position, release
-        X[at + 4], X[at + 5], X[at + 6] = g[RELEASED], g[OVERWRITTEN], g[DROPPED]
+        if position == 0:
+            R[USED_AT, row] = step
+        at, n = g[O_STEPS] + step, g[STEPS]
+        X[at], X[at + n], X[at + 2 * n], X[at + 3 * n] = now, row, position, release
+        X[at + 4 * n], X[at + 5 * n], X[at + 6 * n] = g[RELEASED], g[OVERWRITTEN], g[DROPPED]
     g[RELEASED] = g[OVERWRITTEN] = g[DROPPED] = 0
 
 
 @rare
-def publish(g, W, X, step, n_due, n_start):
+def publish(g, W, X, step):
     """A step begins: actions held for it are due, workers that waited for it start."""
+    n_due = n_start = 0
     slot = step & (g[N_RING] - 1)
     entry = X[g[O_FIRST] + slot]
     while entry >= 0:
@@ -240,7 +240,6 @@ def publish(g, W, X, step, n_due, n_start):
         g[FREE_HOLD] = entry
         entry = after
     X[g[O_FIRST] + slot] = -1
-    slot = step & (g[N_RING] - 1)
     w = X[g[O_WAKE] + slot]
     while w >= 0:
         X[g[O_STARTERS] + n_start] = w
@@ -293,8 +292,8 @@ def advance_source(g, W, tree, X, P, Q, R):
         if coming >= g[STEPS_KNOWN]:
             return NEED_STEPS
         begins = X[g[O_TIMES] + (coming & (STEP_RING - 1))]
-        first = tree[1]
-        now = min(begins, W[first, TIME])
+        earliest = tree[2]
+        now = min(begins, earliest)
         if g[LEARNERS]:
             now = min(now, g[NEXT_LEARNER_TIME])
         if g[PIPE]:
@@ -303,14 +302,11 @@ def advance_source(g, W, tree, X, P, Q, R):
             now = min(now, X[g[O_LATER]])
         g[NOW] = now
         if g[FULL] and (
-            g[ROWS] + 2 * g[WORKERS] + g[PIPE] + 2 > R.shape[0]
-            or g[KEPT_STEPS] == g[N_STEPS]
-            or g[KEPT_UPDATES] + 2 * g[LEARNERS] + 2 > g[N_UPDATES]
+            g[ROWS] + 2 * g[WORKERS] + g[PIPE] + 2 > R.shape[1] or g[KEPT_UPDATES] + 2 * g[LEARNERS] + 2 > g[N_UPDATES]
         ):
             return NEED_ROOM
-        for which in range(3):
-            if g[SLOW0 + which] and X[g[O_SWITCH0 + which] + g[SWITCHES0 + which] - 1] <= now:
-                return NEED_SWITCHES
+        if g[SWITCHES_END] <= now:
+            return NEED_SWITCHES
 
         n_end = n_start = n_due = n_land = 0
         stepping = begins == now
@@ -318,10 +314,13 @@ def advance_source(g, W, tree, X, P, Q, R):
             g[STEP], g[STEP_START] = coming, now
             if g[LEARNER_WAKE] <= coming:
                 wake_learners(g, X, now)
-            n_due, n_start = publish(g, W, X, coming, n_due, n_start)
+            slot = coming & (g[N_RING] - 1)
+            if X[g[O_FIRST] + slot] >= 0 or X[g[O_WAKE] + slot] >= 0 or g[WORKER_FAR] <= coming:
+                n_due, n_start = publish(g, W, X, coming)
         held = n_due
-        if W[first, TIME] == now:
-            single = alone(g, W, tree, first)
+        if earliest == now:
+            first = tree[3] & INDEX
+            single = alone(g, tree, first, now)
             while True:
                 kind = W[first, KIND]
                 if kind == END:
@@ -343,11 +342,10 @@ def advance_source(g, W, tree, X, P, Q, R):
                     n_land = 1
                 if single:
                     break
-                W[first, TIME] = FAR
-                replay(g, W, tree, first)
-                first = tree[1]
-                if W[first, TIME] != now:
+                replay(g, tree, first, FAR)
+                if tree[2] != now:
                     break
+                first = tree[3] & INDEX
         while g[QUEUE_SIZE] and X[g[O_LATER]] == now:
             X[g[O_DUE] + 3 * n_due], X[g[O_DUE] + 3 * n_due + 1], X[g[O_DUE] + 3 * n_due + 2] = (
                 X[g[O_LATER] + 1],
@@ -360,7 +358,7 @@ def advance_source(g, W, tree, X, P, Q, R):
             rotate_due(X, g[O_DUE], held, n_due)
 
         for i in range(n_end):
-            w = X[g[O_ENDS] + i]
+            w = X[g[O_ENDS] + i] & INDEX
             row = record_hot(
                 g, R, w, W[w, COUNT] - 1, W[w, OBSERVATION], W[w, STARTED], now, W[w, PARAMETERS], W[w, COMPONENT]
             )
@@ -403,7 +401,7 @@ def advance_source(g, W, tree, X, P, Q, R):
         if n_start > 1:
             sort_ints(X, g[O_STARTERS], n_start)
         for i in range(n_start):
-            while begin(g, W, tree, X, P, Q, R, now, X[g[O_STARTERS] + i]):
+            while begin(g, W, tree, X, P, Q, R, now, X[g[O_STARTERS] + i] & INDEX):
                 pass
         if g[LEARNERS]:
             while g[NEXT_LEARNER_TIME] == now:

@@ -8,22 +8,31 @@ from rtsim.schedulers.rule import DROP
 
 
 @hot
-def replay(g, W, tree, who):
-    """Play the matches above one worker again; the earlier time wins, then the lower index."""
-    place = (who + g[LEAVES]) >> 1
-    while place:
-        left, right = tree[2 * place], tree[2 * place + 1]
-        tree[place] = left if W[left, TIME] <= W[right, TIME] else right
+def replay(g, tree, who, time):
+    """Worker ``who``'s next event is at ``time``: play the matches above it again.
+
+    The earlier time wins, then the lower index. Each place of the tree holds the time and the
+    worker of its winner, so that nothing a match needs waits for the match below it.
+    """
+    place = (who + g[LEAVES]) & INDEX
+    tree[2 * place] = time
+    while place > 1:
+        rival = tree[2 * (place ^ 1)]
+        # 1 if the rival wins, without a branch, which would be a toss-up; the left one (even) wins a draw.
+        lost = (rival - time - (place & 1)) >> 63 & 1
+        winner = place ^ lost
+        time = min(time, rival)
         place >>= 1
+        tree[2 * place] = time
+        tree[2 * place + 1] = tree[2 * winner + 1]
 
 
 @hot
-def alone(g, W, tree, who):
+def alone(g, tree, who, time):
     """Whether nobody else's next event is at the same time as the winner's."""
-    time = W[who, TIME]
-    place = who + g[LEAVES]
+    place = (who + g[LEAVES]) & INDEX
     while place > 1:
-        if W[tree[place ^ 1], TIME] == time:
+        if tree[2 * (place ^ 1)] == time:
             return False
         place >>= 1
     return True
@@ -32,8 +41,7 @@ def alone(g, W, tree, who):
 def put(g, W, tree, w, kind, time):
     """Worker w's next event."""
     W[w, KIND] = kind
-    W[w, TIME] = time
-    replay(g, W, tree, w)
+    replay(g, tree, w, time)
 
 
 put_hot = hot(put)
@@ -99,13 +107,14 @@ def deposit(g, X, R, now, w, row, position):
     """An action is released into the mailbox."""
     g[RELEASED] += 1
     if g[CHUNK] > 1:
-        observation = R[row & (R.shape[0] - 1), 2]
+        observation = R[OBSERVED, row & (R.shape[1] - 1)]
         if position and observation < g[NEWEST_CHUNK] and g[QUEUE] == 0:
             g[OVERWRITTEN] += 1
             return
         g[NEWEST_CHUNK] = max(g[NEWEST_CHUNK], observation)
     if position == 0:
-        R[row & (R.shape[0] - 1), 5] = now
+        if g[FULL]:
+            R[RELEASED_AT, row] = now
         if g[CHUNK] > 1:
             first = g[STEP] if now == g[STEP_START] else g[STEP] + 1
             for later in range(1, g[CHUNK]):
@@ -136,9 +145,11 @@ def record(g, R, w, count, observation, started, end, version, component):
     """A finished inference gets its row."""
     row = g[ROWS]
     g[ROWS] = row + 1
-    at = row & (R.shape[0] - 1)
-    R[at, 0], R[at, 1], R[at, 2], R[at, 3] = w, count, observation, started
-    R[at, 4], R[at, 5], R[at, 6], R[at, 7], R[at, 8] = end, -1, version, component, -1
+    at = row & (R.shape[1] - 1)
+    R[OBSERVED, at], R[PARAMETERS_USED, at] = observation, version
+    if g[FULL]:
+        R[RAN_ON, at], R[RAN_AS, at], R[BEGAN, at], R[ENDED, at] = w, count, started, end
+        R[RELEASED_AT, at], R[PART, at], R[USED_AT, at] = -1, component, -1
     g[LONGEST] = max(g[LONGEST], end - started)
     return row
 
