@@ -123,7 +123,7 @@ def start_up(sizes: Sizes) -> Iterator[Row]:
 
 PEAK = """
 import pathlib, resource, sys
-sys.path.insert(0, "tests/bench")
+sys.path.insert(0, sys.argv[2])
 from report import scenario
 from rtsim.clocks import compiled
 compiled.tally(scenario("max_time", 72, int(sys.argv[1])))
@@ -138,7 +138,12 @@ else:
 def memory(sizes: Sizes) -> Iterator[Row]:
     """Peak memory of a process that counts, against the horizon."""
     for steps in sizes.horizons:
-        yield Row("peak memory, N = 72", f"{steps:,} steps", float(run("-c", PEAK, str(steps))), "MiB")
+        yield Row(
+            "peak memory, N = 72",
+            f"{steps:,} steps",
+            float(run("-c", PEAK, str(steps), str(Path(__file__).parent))),
+            "MiB",
+        )
 
 
 #: What the report consists of; another benchmark is another function here.
@@ -190,7 +195,7 @@ def main(words: list[str] | None = None) -> None:
             "" if row.simpy is None else f"{row.simpy:.3g} {row.unit}",
             "" if row.ratio is None else f"{row.ratio:.0f}×",
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 if __name__ == "__main__":
