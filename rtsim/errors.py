@@ -14,6 +14,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+#: How the names of files begin that are being written; one is left behind if the process is killed meanwhile.
+TEMPORARY = ".rtsim-"
+
 
 class RtsimError(Exception):
     """Base of all errors that rtsim raises on purpose."""
@@ -98,7 +101,7 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
             with open(target, "wb") as stream:
                 stream.write(data)
             return Path(path)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".rtsim-")
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=TEMPORARY)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         # mkstemp makes files private; give the permissions a plain open() would have given.

@@ -124,9 +124,9 @@ class Sweep:
     inference_time: Laws = (DEFAULT_LAW,)
     """Times of one inference."""
     learning_time: Laws = ()
-    """Times of one gradient update; nobody learns if not given."""
+    """Times of one gradient update, or none; nobody learns if not given."""
     dispatch_time: Laws = ()
-    """Overheads of handing one inference to a worker."""
+    """Overheads of handing one inference to a worker, or none."""
     fps: Texts = ()
     """Environment steps per second (default: 59.7275, the Game Boy)."""
     step_time: Laws = ()
@@ -172,6 +172,7 @@ class Sweep:
     """Read settings from this TOML file, or from the study "paper" that comes with rtsim; each [[grid]] in it is a
     grid of its own and overrides the rest. A flag given here overrides the same setting outside of [[grid]]."""
     grid: Annotated[tuple[dict[str, Any], ...], tyro.conf.Suppress] = ()
+    said: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
 
 
 @dataclass

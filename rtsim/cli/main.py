@@ -88,7 +88,7 @@ def parse(words: list[str]) -> Any:
     """
     import tyro
 
-    from rtsim.cli.settings import from_config
+    from rtsim.cli.settings import from_config, note_said
 
     defaults = from_config(words)
     options: list[Any] = []
@@ -100,13 +100,14 @@ def parse(words: list[str]) -> Any:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
+            arguments: Any = tyro.cli(
                 kinds,
                 prog="rtsim",
                 args=words,
                 description="A discrete-event simulator for realtime regret analysis. "
                 "Start with: rtsim compare --alg max_time exp_time",
             )
+            return note_said(arguments, words)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise

@@ -27,7 +27,7 @@ def run(arguments: Report) -> int:
     from rtsim.pictures import checked_suffix
 
     folder = Path(arguments.out or arguments.run)
-    checked_suffix(folder / f"figure.{arguments.format}")
+    checked_suffix("figure." + ("" if "/" in arguments.format else arguments.format))
     if arguments.out and not folder.is_dir():
         raise FileProblem(f"cannot write figures: folder {arguments.out!r} does not exist")
     rows = results(arguments.run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import typing
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rtsim.cli import render
-from rtsim.cli.arguments import COMMANDS, ScenarioArguments
+from rtsim.cli.arguments import COMMANDS, ScenarioArguments, Sweep
 from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, read_text
 
 
@@ -45,19 +46,29 @@ def from_config(words: list[str]) -> Any:
 #: Settings of a sweep that a [[grid]] may have.
 AXES = tuple(
     field.name
-    for field in dataclasses.fields(COMMANDS["sweep"])
-    if field.name not in ("run", "resume", "processes", "executor", "address", "json", "config", "grid")
+    for field in dataclasses.fields(Sweep)
+    if field.name not in ("run", "resume", "processes", "executor", "address", "json", "config", "grid", "said")
 )
+
+
+def note_said(arguments: Any, words: list[str]) -> Any:
+    """A sweep's arguments with the names of the axes given as flags, be it at their defaults."""
+    if not isinstance(arguments, Sweep):
+        return arguments
+    given = {word.split("=")[0].removeprefix("--").replace("-", "_") for word in words if word.startswith("--")}
+    return dataclasses.replace(arguments, said=tuple(sorted(given & set(AXES))))
 
 
 def _values(path: str, data: dict[str, Any], types: dict[str, Any]) -> dict[str, Any]:
     """TOML keys and values as fields and their types."""
-    known = set(types) - {"config", "grid"}
+    known = set(types) - {"config", "grid", "said"}
     values: dict[str, Any] = {}
     for key, value in data.items():
         name = key.replace("-", "_")
         if name not in known:
             raise UnknownName(f"setting in {path!r}", key, known)
+        if name in values:
+            raise InvalidValue(f"setting {key} in {path!r} is given twice, with - and with _; give it once")
         values[name] = _fit(path, key, value, types[name])
     return values
 
@@ -139,9 +150,11 @@ def step_time_of(fps: str) -> str:
     """The step time of a frame rate given as ``60``, ``60fps`` or ``60Hz``."""
     number = fps.strip().removesuffix("fps").removesuffix("Hz").removesuffix("hz")
     try:
-        float(number)
+        rate = float(number)
     except ValueError:
-        raise InvalidValue(f"--fps {fps} must be a number of steps per second, e.g. 59.7275") from None
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise InvalidValue(f"--fps {fps} must be a number of steps per second, e.g. 59.7275")
     return f"{number}fps"
 
 
@@ -151,7 +164,7 @@ def scenario_of(arguments: ScenarioArguments, rule: Any, workers: int) -> Any:
 
     if arguments.fps and arguments.step_time:
         raise InvalidValue(f"--fps {arguments.fps} and --step-time {arguments.step_time} exclude each other; give one")
-    for flag in ("inference_time", "learning_time", "dispatch_time"):
+    for flag in ("inference_time", "learning_time", "dispatch_time", "step_time"):
         needs_unit(flag, getattr(arguments, flag))
     if not arguments.learning_time and (arguments.learners > 1 or arguments.learner_rule != "auto"):
         render.note("rtsim: nobody learns without --learning-time; --learners and --learner-rule are not used")

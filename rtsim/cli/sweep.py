@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -45,14 +47,7 @@ def run(arguments: Sweep) -> int:
 
 def _grids(arguments: Sweep) -> tuple[Grid, ...] | None:
     """The grids of these arguments; None where a run goes on and nothing else is said."""
-    told = {"run", "resume", "processes", "executor", "address", "json", "config"}
-    default = Sweep()
-    said = any(
-        getattr(arguments, field.name) != getattr(default, field.name)
-        for field in dataclasses.fields(arguments)
-        if field.name not in told
-    )
-    if arguments.resume and not said and not arguments.config:
+    if arguments.resume and not arguments.said and not arguments.config:
         return None
     own: tuple[dict[str, Any], ...] = arguments.grid
     return tuple(_grid(dataclasses.replace(arguments, **grid)) for grid in own) or (_grid(arguments),)
@@ -64,14 +59,14 @@ def _grid(a: Sweep) -> Grid:
 
     if a.fps and a.step_time:
         raise InvalidValue("--fps and --step-time exclude each other; give one")
-    for flag in ("inference_time", "learning_time", "dispatch_time"):
+    for flag in ("inference_time", "learning_time", "dispatch_time", "step_time"):
         for text in getattr(a, flag):
             needs_unit(flag, text)
     return Grid(
         alg=a.alg,
         inference_time=a.inference_time,
-        learning_time=a.learning_time or (None,),
-        dispatch_time=a.dispatch_time or (None,),
+        learning_time=tuple(None if text == "none" else text for text in a.learning_time) or (None,),
+        dispatch_time=tuple(None if text == "none" else text for text in a.dispatch_time) or (None,),
         step_time=tuple(map(step_time_of, a.fps)) or a.step_time or (GAME_BOY,),
         workers=numbers("workers", a.workers),
         learners=numbers("learners", a.learners),
@@ -121,11 +116,12 @@ def _summary(result: SweepResult) -> dict[str, Any]:
 
 def _complain(result: SweepResult) -> int:
     if result.discarded:
-        render.note(f"rtsim: {result.discarded} rows of the former run were not whole; those cells were run again")
+        render.note(f"rtsim: {result.discarded} rows of the former run were not whole, or not of this sweep; dropped")
     if result.failures:
         index = min(result.failures)
         render.note(f"rtsim: {len(result.failures)} cells failed; the first is cell {index}: {result.failures[index]}")
     if result.interrupted:
-        render.note(f"rtsim: interrupted; go on with rtsim sweep {result.path} --resume")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done but leaving
+        render.note(f"rtsim: interrupted; go on with rtsim sweep {shlex.quote(str(result.path))} --resume")
         return 130
     return 2 if result.failures else 0

@@ -7,6 +7,7 @@ with the helpers it names replaced by their compiled twins.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
@@ -160,17 +161,18 @@ def kept_beside(digest: str) -> Iterator[bool]:
     """
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or home) / "rtsim" / f"kernel-{digest}"
-    changes: dict[str, Any] = {"CACHE_DIR": str(folder)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
     except OSError:
         writable = False
-    before = {name: getattr(numba.config, name) for name in changes}
+    config: Any = numba.config
+    before, collecting = config.CACHE_DIR, gc.isenabled()
+    gc.disable()  # what a compiler makes lives on: looking through it for garbage takes a tenth of its time
     try:
-        for name, value in changes.items():
-            setattr(numba.config, name, value)
+        config.CACHE_DIR = str(folder)
         yield writable
     finally:
-        for name, value in before.items():
-            setattr(numba.config, name, value)
+        config.CACHE_DIR = before
+        if collecting:
+            gc.enable()

@@ -92,7 +92,7 @@ def parameters(law: str) -> int | None:
     >>> parameters("mixture(0.5: 1us, 0.5: profile:epyc#resnet15-k1)"), parameters("84ms")
     (903718, None)
     """
-    found = set(re.findall(r"profile:([^#,:()]+)#([^@,()\s]+)", law))
+    found = set(re.findall(r"profile:([^#,()]+)#([^@,()\s]+)", law))
     if len(found) != 1:
         return None
     name, model = found.pop()

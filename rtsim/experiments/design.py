@@ -138,7 +138,7 @@ def worker_grid(scenario: Scenario) -> tuple[int, ...]:
     """Numbers of workers around τ̄_θ/τ_M, from one to three times as many.
 
     >>> worker_grid(Scenario("max_time", "84ms"))
-    (1, 2, 4, 6, 8, 9, 12, 18)
+    (1, 2, 3, 4, 6, 8, 9, 12, 18)
     """
     least = scenario.least_workers
     grid = [1, *(round(least * share) for share in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0))]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rtsim.errors import InvalidValue, MissingExtra, RtsimError
+from rtsim.errors import InvalidValue, MissingExtra, RtsimError, UnknownName
 from rtsim.experiments.cells import Cell, Value
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ class Failure:
 
 
 Found = Mapping[str, Value] | Failure
-#: Cells that travel together, by index.
+#: Cells that travel together, by index; and as they travel.
 Chunk = dict[int, Cell]
+Parcel = dict[int, bytes]
 Executor = Callable[[Mapping[int, Cell]], Iterator[tuple[int, Found]]]
 
 
@@ -48,9 +50,23 @@ def measure(cell: Cell) -> Found:
         return Failure("out of memory")
 
 
-def measure_all(chunk: Chunk) -> dict[int, Found]:
-    """:func:`measure` for each of some cells."""
-    return {index: measure(cell) for index, cell in chunk.items()}
+def measure_all(parcel: Parcel) -> dict[int, Found]:
+    """:func:`measure` for each of some cells, which travel as bytes: what cannot be read here fails alone."""
+    return {index: _measure_bytes(data) for index, data in parcel.items()}
+
+
+def _measure_bytes(data: bytes) -> Found:
+    try:
+        return measure(pickle.loads(data))
+    except UnknownName as error:
+        return Failure(
+            f"{error}; worker processes do not know it: register it where they import it, or give processes=1"
+        )
+
+
+def parcel_of(chunk: Chunk) -> Parcel:
+    """Some cells as bytes, from this process to one of ours: never a file, never from elsewhere."""
+    return {index: pickle.dumps(cell) for index, cell in chunk.items()}
 
 
 def chunks(cells: Mapping[int, Cell]) -> list[Chunk]:
@@ -122,12 +138,27 @@ class _Pool:
         self.pool: ProcessPoolExecutor | None = None
 
     def start(self) -> ProcessPoolExecutor:
+        """A new pool that has been seen to work."""
         import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures.process import BrokenProcessPool
 
-        # Not forked: compiled code and threads of this process do not survive that everywhere.
-        return ProcessPoolExecutor(
-            self.processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
+        for _ in range(ATTEMPTS):
+            # Not forked: compiled code and threads of this process do not survive that everywhere.
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(self.processes, mp_context=context, initializer=_begin_worker)
+            first = pool.submit(cores)
+            processes = list((pool._processes or {}).values())
+            try:
+                first.result()
+                return pool
+            except BrokenProcessPool:
+                pool.shutdown()
+            if any((process.exitcode or 0) > 0 for process in processes):
+                break  # not killed: they fail by themselves
+        raise InvalidValue(
+            "worker processes do not start; in a script, call sweep() under if __name__ == '__main__': "
+            "(they import it too), or give processes=1"
         )
 
     def run(self, cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
@@ -168,7 +199,7 @@ class _Pool:
                 return
             self.pool = self.pool or self.start()
             try:
-                self.flying[self.pool.submit(measure_all, self.waiting[-1])] = self.waiting[-1]
+                self.flying[self.pool.submit(measure_all, parcel_of(self.waiting[-1]))] = self.waiting[-1]
                 self.waiting.pop()
             except BrokenProcessPool:  # a process died; the futures in flight tell, and count
                 if self.flying:
@@ -236,14 +267,14 @@ def _connect(ray: Any, address: str | None) -> None:
         raise InvalidValue(f"cannot reach {where}: {' '.join(str(error).split())[:300]}") from error
 
 
-def remote_measure(chunk: Chunk, version: str) -> dict[int, Found]:
+def remote_measure(parcel: Parcel, version: str) -> dict[int, Found]:
     """What a Ray task runs: :func:`measure_all`, if the node has the same rtsim."""
     from rtsim.version import __version__
 
     if __version__ != version:
         failure = Failure(f"a node has rtsim {__version__}, this one {version}; install the same on all")
-        return dict.fromkeys(chunk, failure)
-    return measure_all(chunk)
+        return dict.fromkeys(parcel, failure)
+    return measure_all(parcel)
 
 
 def _ray_tasks(ray: Any, cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found]]:
@@ -257,7 +288,7 @@ def _ray_tasks(ray: Any, cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found
         room = 4 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         while waiting and len(flying) < room:
             chunk = waiting.pop()
-            flying[task.remote(chunk, __version__)] = chunk
+            flying[task.remote(parcel_of(chunk), __version__)] = chunk
         done, _ = ray.wait(list(flying), num_returns=1)
         for reference in done:
             chunk = flying.pop(reference)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from rtsim.clocks import engine_for
+from rtsim.clocks import ENGINES, engine_for
 from rtsim.errors import InvalidValue, UnknownName
 from rtsim.experiments.cells import MEASURES, Cell
 from rtsim.experiments.design import check_memory, run_memory, worker_grid
-from rtsim.scenario import GAME_BOY, Scenario
+from rtsim.scenario import GAME_BOY, MAX_STEPS, MAX_WORKERS, Mailbox, Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.theory import ceil_ratio
-from rtsim.timing import law
+from rtsim.timing import Law, law
 from rtsim.timing.units import whole
 
 #: More cells than these would take weeks, and are hardly meant.
@@ -75,21 +75,30 @@ class Grid:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
-            if getattr(self, field.name) == () and field.name != "workers":
-                raise InvalidValue(f"{field.name} is empty; give at least one")
-        if self.measure not in MEASURES:
-            raise UnknownName("measure", self.measure, MEASURES)
-        whole(self.seeds, "seeds", 1, MAX_CELLS)
-        if not 0 < self.target < 1:
-            raise InvalidValue(f"target {self.target:g} is an inaction fraction and must lie between 0 and 1")
+        for name, read in _AXES.items():
+            object.__setattr__(self, name, _axis(name, getattr(self, name), read))
+        for name, (low, high) in _NUMBERS.items():
+            object.__setattr__(self, name, whole(getattr(self, name), name, low, high))
+        if self.warmup_steps is not None:
+            object.__setattr__(self, "warmup_steps", whole(self.warmup_steps, "warmup_steps", 0, self.steps - 1))
+        if not isinstance(self.measure, str) or self.measure not in MEASURES:
+            raise UnknownName("measure", str(self.measure), MEASURES)
+        if not isinstance(self.engine, str) or self.engine not in ENGINES:
+            raise UnknownName("engine", str(self.engine), ENGINES)
+        if isinstance(self.target, bool) or not isinstance(self.target, int | float) or not 0 < self.target < 1:
+            raise InvalidValue(
+                f"target {self.target!r} is an inaction fraction and must lie between 0 and 1, e.g. 0.01"
+            )
+        object.__setattr__(self, "target", float(self.target))
         if self.workers and self.measure == "required_workers":
             raise InvalidValue("required_workers searches for the number of workers; leave workers out")
         if self.learners != (1,) and self.measure == "required_learners":
             raise InvalidValue("required_learners searches for the number of learners; leave learners out")
+
+    @property
+    def size(self) -> int:
+        """How many combinations there are; some of them may be the same cell."""
+        return self.seeds * math.prod(len(getattr(self, name)) or 8 for name in _AXES)
 
     def cells(self) -> list[Cell]:
         """The cells, in a fixed order, none twice.
@@ -111,9 +120,6 @@ class Grid:
             "mailbox": self.mailbox,
         }
         common: dict[str, Any] = {"steps": self.steps, "seed": self.seed, "learning_starts": self.learning_starts}
-        count = math.prod(map(len, axes.values())) * max(len(self.workers), 1) * self.seeds
-        if count > MAX_CELLS:
-            raise InvalidValue(f"a grid of {count:.3g} cells; at most {MAX_CELLS} fit, give fewer values or seeds")
         found: dict[Cell, None] = {}
         for values in itertools.product(*axes.values()):
             first = Scenario(**dict(zip(axes, values, strict=True)), **common)
@@ -122,7 +128,7 @@ class Grid:
             for workers in self._worker_numbers(first):
                 here = first.with_(workers=workers)
                 here.program()  # a rule that cannot be prepared says so now
-                cell = self._cell(here, count)
+                cell = self._cell(here, self.size)
                 for seed in range(self.seed, self.seed + self.seeds):
                     found[replace(cell, scenario=here.with_(seed=seed))] = None
         return list(found)
@@ -146,12 +152,10 @@ class Grid:
                 )
             updates = 4 * ceil_ratio(min(learning.mean, 1e6), scenario.step_mean)
             warmup = min(max(warmup, scenario.learning_starts + updates), scenario.steps // 2)
-        if self.warmup_steps is not None:
-            warmup = whole(self.warmup_steps, "warmup_steps", 0, scenario.steps - 1)
         return Cell(
             scenario,
             self.measure,
-            warmup,
+            warmup if self.warmup_steps is None else self.warmup_steps,
             self.target if self.measure == "required_workers" else None,
             engine_for(scenario, self.engine, runs=runs),
         )
@@ -166,15 +170,56 @@ class Grid:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Grid:
         """A grid from :meth:`to_json`; InvalidValue for unknown keys or values of another type."""
-        known = {field.name: field.default for field in fields(cls)}
-        for key, value in data.items():
+        known = {field.name for field in fields(cls)}
+        for key in data:
             if key not in known:
                 raise UnknownName("axis of a grid", key, known)
-            if isinstance(known[key], tuple) is not isinstance(value, list | tuple):
-                raise InvalidValue(
-                    f"axis {key} = {value!r} must be {'a list' if isinstance(known[key], tuple) else 'one value'}"
-                )
         return cls(**data)
+
+
+def _axis(name: str, values: object, read: Callable[[str, Any], Any]) -> tuple[Any, ...]:
+    """The values of one axis, each checked and as :meth:`Grid.to_json` writes it."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise InvalidValue(f"{name} {values!r:.60} must be a tuple of values, e.g. {name}=({values!r:.60},)")
+    found = tuple(read(name, value) for value in values)
+    if not found and name != "workers":
+        raise InvalidValue(f"{name} is empty; give at least one")
+    return found
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str | RuleSpec | Mailbox):
+        raise InvalidValue(f"{name} {value!r:.60} must be a text")
+    return str(value)
+
+
+def _law(name: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Law):
+        raise InvalidValue(f"{name} {value!r:.60} must be a law, a number of seconds or a text such as '84ms'")
+    return value if isinstance(value, str) else str(law(value))
+
+
+def _law_or_none(name: str, value: object) -> str | None:
+    return None if value is None else _law(name, value)
+
+
+def _count(name: str, value: object) -> int:
+    return whole(value, name, 1, 10**9 if name == "batch" else MAX_WORKERS)
+
+
+_AXES: dict[str, Callable[[str, Any], Any]] = {
+    "alg": _text,
+    "inference_time": _law,
+    "learning_time": _law_or_none,
+    "dispatch_time": _law_or_none,
+    "step_time": _law,
+    "workers": _count,
+    "learners": _count,
+    "learner_rule": _text,
+    "batch": _count,
+    "mailbox": _text,
+}
+_NUMBERS = {"learning_starts": (0, MAX_STEPS), "steps": (1, MAX_STEPS), "seed": (0, 2**63 - 1), "seeds": (1, MAX_CELLS)}
 
 
 def cells_of(grids: Sequence[Grid], processes: int = 1) -> list[Cell]:
@@ -184,6 +229,9 @@ def cells_of(grids: Sequence[Grid], processes: int = 1) -> list[Cell]:
     ------
     InvalidValue, UnknownName
     """
+    count = sum(grid.size for grid in grids)
+    if count > MAX_CELLS:
+        raise InvalidValue(f"a sweep of {count:.3g} cells; at most {MAX_CELLS} fit, give fewer values or seeds")
     found = list(dict.fromkeys(cell for grid in grids for cell in grid.cells()))
     if not found:
         raise InvalidValue("a sweep without a grid; give at least one")

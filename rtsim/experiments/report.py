@@ -71,7 +71,7 @@ class RequiredPoint:
     ----------
     measure : {"required_workers", "required_learners"}
     series : str
-        Rule, or learner rule and batch: what one line of a picture is about.
+        Rule, or learner rule and batch, and whatever else tells it from others: what one line of a picture is about.
     family : str
         The law without the size of its model (or its mean), e.g. ``profile:epyc#resnet15-k*``.
     law : str
@@ -110,40 +110,53 @@ class RequiredPoint:
     reason: str | None
 
 
+#: Settings that a point has a place for of its own, by measure.
+_SHOWN = {
+    "required_workers": ("measure", "rule", "inference_time", "workers", "target"),
+    "required_learners": ("measure", "learning_time", "learner_rule", "learners", "batch", "target"),
+}
+
+
 def required_points(rows: Sequence[Record], measure: str) -> list[RequiredPoint]:
     """Required workers or learners over the seeds, in the order of the cells."""
-    found = []
-    for group in _groups(rows, measure):
-        first = group[0]
-        workers = measure == "required_workers"
-        law = str(first["inference_time" if workers else "learning_time"])
-        needed = sorted(math.inf if row["required"] is None else float(row["required"]) for row in group)
-        formulas = [row["required_formula"] for row in group if isinstance(row["required_formula"], int)]
-        parameters = first["inference_parameters" if workers else "learning_parameters"]
-        learner_rule = "round_robin" if first["learner_rule"] == "auto" else first["learner_rule"]
-        target, batch = first["target"], first["batch"]
-        assert isinstance(batch, int)
-        found.append(
-            RequiredPoint(
-                measure=measure,
-                series=str(first["rule"]) if workers else f"{learner_rule}, batch {batch}",
-                family=family(law),
-                law=law,
-                time_s=_number(first["inference_time_s" if workers else "learning_time_s"]),
-                parameters=parameters if isinstance(parameters, int) else None,
-                step_time_s=_number(first["step_time_s"]),
-                batch=batch,
-                target=target if isinstance(target, float) else None,
-                seeds=len(group),
-                not_found=needed.count(math.inf),
-                median=_count(median_high(needed)),
-                low=_count(needed[0]),
-                high=_count(needed[-1]),
-                formula=max(formulas, default=None),
-                reason=next((str(row["required_reason"]) for row in group if row["required"] is None), None),
-            )
-        )
-    return found
+    groups = _groups(rows, measure)
+    others = [name for name in SETTINGS if name not in (*REPETITION, *_SHOWN[measure], "warmup_steps")]
+    varied = [name for name in others if len({group[0][name] for group in groups}) > 1]
+    targets = {group[0]["target"] for group in groups}
+    varied += ["target"] if len(targets) > 1 else []
+    return [_point(group, measure, varied) for group in groups]
+
+
+def _point(group: list[Record], measure: str, varied: Sequence[str]) -> RequiredPoint:
+    first = group[0]
+    workers = measure == "required_workers"
+    law = str(first["inference_time" if workers else "learning_time"])
+    needed = sorted(math.inf if row["required"] is None else float(row["required"]) for row in group)
+    formulas = [row["required_formula"] for row in group if isinstance(row["required_formula"], int)]
+    parameters = first["inference_parameters" if workers else "learning_parameters"]
+    learner_rule = "round_robin" if first["learner_rule"] == "auto" else first["learner_rule"]
+    target, batch = first["target"], first["batch"]
+    assert isinstance(batch, int)
+    series = [str(first["rule"]) if workers else f"{learner_rule}, batch {batch}"]
+    series += [f"{name.replace('_', ' ')} {'none' if first[name] is None else first[name]}" for name in varied]
+    return RequiredPoint(
+        measure=measure,
+        series=", ".join(series),
+        family=family(law),
+        law=law,
+        time_s=_number(first["inference_time_s" if workers else "learning_time_s"]),
+        parameters=parameters if isinstance(parameters, int) else None,
+        step_time_s=_number(first["step_time_s"]),
+        batch=batch,
+        target=target if isinstance(target, float) else None,
+        seeds=len(group),
+        not_found=needed.count(math.inf),
+        median=_count(median_high(needed)),
+        low=_count(needed[0]),
+        high=_count(needed[-1]),
+        formula=max(formulas, default=None),
+        reason=next((str(row["required_reason"]) for row in group if row["required"] is None), None),
+    )
 
 
 def _number(value: Value) -> float:
@@ -159,8 +172,8 @@ def family(law: str) -> str:
     """A law without what makes it longer or shorter: the size of its model, its mean, or the constant itself.
 
     >>> family("mixture(0.5: 1us, 0.5: profile:epyc#resnet15-k7)"), family("lognorm(mean=84ms, cv=0.1)"), family("84ms")
-    ('mixture(0.5: 1us, 0.5: profile:epyc#resnet15-k*)', 'lognorm(mean=*, cv=0.1)', '*')
+    ('mixture(0.5: 1us, 0.5: profile:epyc#resnet15-k*)', 'lognorm(mean=*, cv=0.1)', 'constant times')
     """
     law = re.sub(r"(#[^@,()\s]*?)[\d.]+(@batch\d+)?(?=[,()\s]|$)", r"\1*", law)
     law = re.sub(r"mean=[^,()]+", "mean=*", law)
-    return re.sub(r"^[\d.]+\w*$", "*", law)
+    return re.sub(r"^[\d.]+\w*$", "constant times", law)

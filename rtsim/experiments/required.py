@@ -20,7 +20,6 @@ from rtsim.statistics import Statistics
 from rtsim.theory import ceil_ratio
 from rtsim.timing import units
 
-
 #: From twice this number of workers on, not every number is tried at first: the strides grow with it.
 STRIDE = 100
 
@@ -57,7 +56,8 @@ def required_workers(
     """Smallest number of workers whose mean inaction over the seeds reaches the target.
 
     Every number from the capacity limit upwards is tried, because more workers are not always
-    better; above 200 in strides of 1 %, of which the one that reaches the target is searched in full. A number is given up early when a run of a tenth of the steps shows more than 2.5
+    better; above 200 in strides of 1 %, of which the one that reaches the target is searched in
+    full. A number is given up early when a run of a tenth of the steps shows more than 2.5
     times the target, or the first seed alone more than 1.25 times.
 
     Parameters
@@ -69,9 +69,12 @@ def required_workers(
     formula = paper_formula(base, longest)
     least = base.least_workers
     longest_steps = ceil_ratio(min(largest_inference(base, longest), 1e6), base.step_mean)
-    # Independent workers need ln(1/target) times the capacity limit's number; a quarter more leaves
-    # room. Holding rules need the longest inference, unless a heavy tail makes that absurd.
-    enough = math.ceil(1.25 * -math.log(design.target) * least)
+    # A quarter more than workers with independent offsets need; where some inferences are short, as
+    # of an epsilon-greedy policy, that is more than ln(1/target) times the capacity limit's number.
+    alone = theory.unsynchronised_inaction(base.duration_law, base.step_mean, 1)
+    independent = math.log(design.target) / math.log(alone) if 0 < alone < 1 else 1.0
+    enough = math.ceil(1.25 * max(independent, -math.log(design.target) * least))
+    # Holding rules need the longest inference, unless a heavy tail makes that absurd.
     limit = design.max_workers or max(enough, min(2 * longest_steps, 10 * least)) + 8
     limit = 1 if spec.rule.single_worker else min(limit, MAX_WORKERS)
     tried: dict[int, float] = {}

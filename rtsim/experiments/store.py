@@ -21,13 +21,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rtsim.errors import FileProblem, InvalidValue, read_text, write_atomically
+from rtsim.errors import TEMPORARY, FileProblem, InvalidValue, read_text, write_atomically
 from rtsim.experiments.cells import FOUND, SETTINGS, Cell, Value
 from rtsim.experiments.grid import Grid
+from rtsim.timing.profiles import shipped
 from rtsim.version import __version__
 
 SCHEMA = "rtsim.sweep/1"
-DESIGN, RESULTS = "sweep.json", "results.csv"
+DESIGN, RESULTS, LOCK = "sweep.json", "results.csv", ".lock"
+#: What a finished cell has, one or the other.
+ANSWERS = {
+    "statistics": ("inaction_fraction",),
+    "required_workers": ("required", "required_reason"),
+    "required_learners": ("required", "required_reason"),
+}
 COLUMNS: dict[str, type] = {"cell": int, **SETTINGS, **FOUND}
 MAX_BYTES = 10**10
 Record = dict[str, Value]
@@ -64,11 +71,13 @@ def read_rows(path: Path) -> tuple[list[Record], int]:
     """
     text = read_text(path, "results", MAX_BYTES)
     lines = text.split("\n")
+    if len(lines) == 1 and HEADER.startswith(text.encode()):
+        return [], 0  # killed before the first row
     if lines[0].encode() + b"\n" != HEADER:
         raise FileProblem(f"results {str(path)!r} have other columns than this version writes; begin a new run")
     torn = lines.pop() != ""  # what follows the last newline is nothing, or half a row
     rows, dropped = [], int(torn)
-    for line in lines[1:]:
+    for line in filter(None, lines[1:]):
         try:
             (cells,) = csv.reader([line], strict=True)
             rows.append({name: _typed(COLUMNS[name], cell) for name, cell in zip(COLUMNS, cells, strict=True)})
@@ -90,7 +99,7 @@ class RunDirectory:
     finished : dict of int to bytes
         Rows by cell.
     discarded : int
-        Lines that were not whole, or not of this sweep, when it was opened.
+        Rows that were not whole, or not of this sweep, when it was opened.
     """
 
     path: Path
@@ -119,11 +128,18 @@ class RunDirectory:
         InvalidValue
             If it holds another sweep, or ``resume`` is missing.
         """
+        if not str(path):
+            raise InvalidValue("the run directory has no name; give one, e.g. runs/first")
         folder = Path(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileProblem(f"cannot make run directory {str(folder)!r}: {error.strerror or error}") from error
+            foreign = [child.name for child in folder.iterdir() if not _ours(child.name)]
+            begun = (folder / DESIGN).exists()
+        except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+            reason = getattr(error, "strerror", None) or error
+            raise FileProblem(f"cannot make run directory {str(folder)!r}: {reason}") from error
+        if foreign and not begun:
+            raise InvalidValue(f"{str(folder)!r} is not empty and holds no sweep; name another directory")
         run = cls(folder, tuple(grids or ()), cells)
         run._take_lock()
         try:
@@ -141,10 +157,10 @@ class RunDirectory:
                     f"{str(self.path)!r} holds a sweep already; continue it with --resume, or name another directory"
                 )
             same_sweep(self.path, self.grids)
-        elif any(child.name != LOCK for child in self.path.iterdir()):
-            raise InvalidValue(f"{str(self.path)!r} is not empty and holds no sweep; name another directory")
         else:
             write_atomically(design, design_bytes(self.grids, len(self.cells)))
+        for left in self.path.glob(TEMPORARY + "*"):  # of a process that was killed while it wrote
+            left.unlink()
         if results.exists():
             self._take_rows(results)
         write_atomically(results, HEADER + b"".join(self.finished.values()))
@@ -156,9 +172,10 @@ class RunDirectory:
         wanted = list(SETTINGS)
         for row in rows:
             index = row["cell"]
-            if isinstance(index, int) and 0 <= index < len(self.cells) and index not in self.finished:
+            if isinstance(index, int) and 0 <= index < len(self.cells):
                 settings = self.cells[index].settings()
-                if all(row[name] == settings[name] for name in wanted):
+                whole = any(row[name] is not None for name in ANSWERS.get(str(row["measure"]), ()))
+                if whole and all(row[name] == settings[name] for name in wanted):
                     self.finished[index] = _line(list(row.values()))
                     continue
             self.discarded += 1
@@ -166,7 +183,7 @@ class RunDirectory:
     def _take_lock(self) -> None:
         """Held by the file system until this process ends, however it ends."""
         try:
-            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         except OSError as error:
             raise FileProblem(f"cannot write to {str(self.path)!r}: {error.strerror or error}") from error
         try:
@@ -195,7 +212,10 @@ class RunDirectory:
         """
         values: Record = {"cell": index, **self.cells[index].settings(), **found}
         line = _line([values.get(name) for name in COLUMNS])
-        before = os.fstat(self._file).st_size
+        status = os.fstat(self._file)
+        if status.st_nlink == 0:
+            raise FileProblem(f"{str(self.path / RESULTS)!r} has been deleted while the sweep ran")
+        before = status.st_size
         try:
             written = os.write(self._file, line)
             if written < len(line):
@@ -207,17 +227,20 @@ class RunDirectory:
 
     def close(self) -> None:
         """Put the rows in the order of the cells and let the directory go."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-            ordered = b"".join(self.finished[index] for index in sorted(self.finished))
-            write_atomically(self.path / RESULTS, HEADER + ordered)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        try:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+                ordered = b"".join(self.finished[index] for index in sorted(self.finished))
+                write_atomically(self.path / RESULTS, HEADER + ordered)
+        finally:
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
 
 
-LOCK = ".lock"
+def _ours(name: str) -> bool:
+    return name in (LOCK, DESIGN, RESULTS) or name.startswith(TEMPORARY)
 
 
 def design_bytes(grids: Sequence[Grid], cells: int) -> bytes:
@@ -229,19 +252,20 @@ def design_bytes(grids: Sequence[Grid], cells: int) -> bytes:
         "grids": [grid.to_json() for grid in grids],
         "profiles": _profile_digests(grids),
     }
-    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps({**data, "digest": _digest(data)}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    """Tells whether anybody has changed a design since the run began: rows would no longer belong to their cells."""
+    rest = {key: value for key, value in data.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _profile_digests(grids: Sequence[Grid]) -> dict[str, str]:
     """SHA-256 of the profile files that the laws name: a sweep must not go on with other times."""
-
-    laws = [
-        law or ""
-        for grid in grids
-        for axis in (grid.inference_time, grid.learning_time, grid.dispatch_time)
-        for law in axis
-    ]
-    names = {name for law in laws for name in re.findall(r"profile:([^#]+)#", law) if name.endswith(".json")}
+    axes = [a for g in grids for a in (g.inference_time, g.learning_time, g.dispatch_time, g.step_time)]
+    texts = [law for axis in axes for law in axis if law is not None]
+    names = {name for text in texts for name in re.findall(r"profile:([^#]+)#", text)} - set(shipped())
     digests = {}
     for name in sorted(names):
         text = read_text(name, "profile", MAX_BYTES)
@@ -255,7 +279,7 @@ def read_design(path: str | Path) -> tuple[Grid, ...]:
     Raises
     ------
     FileProblem, InvalidValue
-        If it holds no sweep, or one of another version.
+        If it holds no sweep, or one of another version, or one that has been changed.
     """
     data = _load(Path(path) / DESIGN)
     try:
@@ -265,14 +289,19 @@ def read_design(path: str | Path) -> tuple[Grid, ...]:
 
 
 def _load(design: Path) -> dict[str, Any]:
-    if not design.exists():
-        raise FileProblem(f"{str(design.parent)!r} holds no sweep ({DESIGN} is missing); begin one with rtsim sweep")
+    folder = str(design.parent)
     try:
+        if not design.exists():
+            raise FileProblem(f"{folder!r} holds no sweep ({DESIGN} is missing); begin one with rtsim sweep")
         data = json.loads(read_text(design, "sweep", 10**8))
-    except ValueError as error:
-        raise FileProblem(f"{str(design)!r} is not whole JSON ({error})") from error
+    except FileProblem:
+        raise
+    except (ValueError, RecursionError, OSError) as error:
+        raise FileProblem(f"cannot read {DESIGN} in {folder!r}: {error}") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise FileProblem(f"{str(design)!r} is not of schema {SCHEMA}")
+    if data.get("digest") != _digest(data):
+        raise FileProblem(f"{str(design)!r} has been changed since the run began; restore it, or begin a new run")
     return data
 
 
@@ -284,11 +313,11 @@ def same_sweep(path: Path, grids: Sequence[Grid]) -> None:
     InvalidValue, FileProblem
     """
     data = _load(path / DESIGN)
-    if data.get("rtsim") != __version__:
+    if data["rtsim"] != __version__:
         raise InvalidValue(
-            f"{str(path)!r} was begun by rtsim {data.get('rtsim')}, this is {__version__}; finish it so, or begin anew"
+            f"{str(path)!r} was begun by rtsim {data['rtsim']}, this is {__version__}; finish it so, or begin anew"
         )
-    if data.get("grids") != [grid.to_json() for grid in grids]:
+    if data["grids"] != [grid.to_json() for grid in grids]:
         raise InvalidValue(f"{str(path)!r} holds another sweep; give --resume alone, or name another directory")
-    if data.get("profiles") != _profile_digests(grids):
+    if data["profiles"] != _profile_digests(grids):
         raise InvalidValue(f"a profile file has changed since the sweep in {str(path)!r} began; begin anew")

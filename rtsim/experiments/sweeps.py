@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +31,7 @@ class SweepResult:
     cells, finished, before : int
         All cells, those with results, and how many of these were there when it began.
     discarded : int
-        Lines of a former run that were not whole.
+        Rows of a former run that were not whole, or not of this sweep.
     failures : dict of int to str
         Cells that could not be had, and why; they are tried again on resuming.
     interrupted : bool
@@ -83,9 +86,16 @@ def sweep(
     >>> grid = Grid(alg=("max_time",), inference_time=("84ms",), workers=(3, 6), steps=300, seeds=1)
     >>> sweep(folder, grid, processes=1).finished
     2
-    >>> [row["inaction_fraction"] for row in results(folder)]
+    >>> [round(row["inaction_fraction"], 1) for row in results(folder)]
     [0.4, 0.0]
     """
+    from multiprocessing import parent_process
+
+    if parent_process() is not None and executor == "local" and processes != 1:
+        raise InvalidValue(
+            "sweep() is called in a worker process; in a script, call it under if __name__ == '__main__':, or give "
+            "processes=1"
+        )
     if executor not in EXECUTORS:
         raise UnknownName("executor", executor, EXECUTORS)
     if address is not None and executor != "ray":
@@ -97,6 +107,8 @@ def sweep(
         grids = read_design(path)
     elif isinstance(grids, Grid):
         grids = (grids,)
+    elif not all(isinstance(grid, Grid) for grid in grids):
+        raise InvalidValue("grids must be a Grid, or several in a tuple")
     cells = cells_of(grids, processes if executor == "local" else 1)
     place = on_ray(address) if executor == "ray" else in_process() if processes == 1 else local(processes)
     with place as run:
@@ -104,7 +116,21 @@ def sweep(
         try:
             return _fill(directory, run, on_progress or (lambda finished, cells, share: None))
         finally:
-            directory.close()
+            with _unhurried():
+                directory.close()
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """While the rows are put in order, a second Ctrl-C has to wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _fill(directory: RunDirectory, run: Executor, on_progress: Progress) -> SweepResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,6 +50,9 @@ class Point(Protocol):
     def formula(self) -> int | None: ...
 
 
+#: More rows of axes than these are no picture any more.
+MOST_FAMILIES = 12
+_UNREACHABLE = "unreachable: below"
 #: Of learners' lines, which belong to no scheduler rule: dark to light with the batch.
 BATCH_COLOURS = ("#404040", "#1A7F8E", "#C06A00", "#7A4FA3")
 
@@ -100,25 +104,38 @@ def plot_scaling(points: Sequence[Point]) -> Figure:
     InvalidValue
         If there are no points.
     """
+    points = [point for point in points if point.time_s > 0]  # a time of 0 has no place on such an axis
     if not points:
         raise InvalidValue("the run has no finished searches to plot; sweep with --measure required_workers")
     from matplotlib.figure import Figure
 
     families = list(dict.fromkeys(point.family for point in points))
-    sized = any(point.parameters is not None for point in points)
-    figure = Figure(figsize=(11.5 if sized else 7.5, 0.9 + 3.1 * len(families)), layout="constrained")
-    grid = figure.subplots(len(families), 2 if sized else 1, squeeze=False, sharey="row")
+    shown = families[:MOST_FAMILIES]
+    sized = any(point.parameters is not None for point in points if point.family in shown)
     workers = points[0].measure == "required_workers"
     looks = _looks(points, workers)
-    for row, name in zip(grid, families, strict=True):
+    # The legend has its own width, so that the axes keep theirs, and the titles above them.
+    margin = 0.9 + 0.075 * max(len(part) for name in (*looks, _UNREACHABLE) for part in _wrapped(name).split("\n"))
+    figure = Figure(figsize=((9.0 if sized else 6.0) + margin, 0.9 + 3.3 * len(shown)), layout="constrained")
+    grid = figure.subplots(len(shown), 2 if sized else 1, squeeze=False, sharey="row")
+    for row, name in zip(grid, shown, strict=True):
         here = [point for point in points if point.family == name]
-        for ax, by_size in zip(row, (False, True), strict=False):
-            _draw(ax, [p for p in here if p.parameters is not None] if by_size else here, looks, workers, by_size)
-        row[0].set_title(name.replace("$", r"\$"), loc="left", fontsize="small")
+        _draw(row[0], here, looks, workers, False)
+        row[0].set_title("\n".join(textwrap.wrap(name, 62)).replace("$", r"\$"), loc="left", fontsize="small")
         row[0].set_ylabel("required workers $N_I^*$" if workers else "required learners $N_L^*$")
+        if sized:
+            known = [point for point in here if point.parameters is not None]
+            row[1].set_visible(bool(known))
+            _draw(row[1], known, looks, workers, True)
     _legend(figure, grid, workers)
-    figure.suptitle(_title(points, workers), x=0.01, ha="left", fontsize="medium")
+    first = grid[0][0]
+    more = f"\n(the first {len(shown)} of {len(families)} families of laws)" if len(families) > len(shown) else ""
+    first.set_title(f"{_title(points, workers)}{more}\n{first.get_title(loc='left')}", loc="left", fontsize="small")
     return figure
+
+
+def _wrapped(name: str) -> str:
+    return "\n".join(textwrap.wrap(name, 40, break_long_words=False, break_on_hyphens=False))
 
 
 def _looks(points: Sequence[Point], workers: bool) -> dict[str, style.Look]:
@@ -138,13 +155,11 @@ def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], worke
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("parameters $|θ|$" if by_size else f"mean {'inference' if workers else 'learning'} time (s)")
-    places = [x for x in map(across, points) if x > 0]  # a time of 0 has no place on such an axis
-    if places:
-        ax.set_xlim(min(places) / 1.6, 1.6 * max(places))
+    if points:
+        ax.set_xlim(min(map(across, points)) / 1.6, 1.6 * max(map(across, points)))
     series: dict[str, list[Point]] = {}
     for point in sorted(points, key=across):
-        if across(point) > 0:
-            series.setdefault(point.series, []).append(point)
+        series.setdefault(point.series, []).append(point)
     for name, look in looks.items():
         here = series.get(name, [])
         # No line runs across a point where none was found.
@@ -166,7 +181,7 @@ def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], worke
             markeredgewidth=0.5,
             linewidth=1.2,
             capsize=2,
-            label=name,
+            label=_wrapped(name).replace("$", r"\$"),
         )
     _draw_lacking(ax, series, looks, across)
     _draw_formulas(ax, series, across)
@@ -174,6 +189,18 @@ def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], worke
         _draw_unreachable(ax, [point for here in series.values() for point in here], across)
     ax.set_ylim(bottom=0.8)
     style.plain(ax, legend=False, grid="both")
+    _label_ticks(ax)
+
+
+def _label_ticks(ax: Axes) -> None:
+    """Labels at powers of ten, and at 2 and 5 between them where there are few."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        axis.set_minor_formatter(NullFormatter())
+        if low > 0 and high / low < 100:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, place: style.digits(value)))
 
 
 def _draw_lacking(ax: Axes, series: dict[str, list[Point]], looks: dict[str, style.Look], across: Any) -> None:
@@ -219,7 +246,7 @@ def _draw_unreachable(ax: Axes, points: Sequence[Point], across: Any) -> None:
         color="#000000",
         alpha=0.10,
         linewidth=0,
-        label="unreachable: below\n$(1 - target)\\,\\bar{τ}_θ / τ_M$",
+        label=_UNREACHABLE + "\n$(1 - target)\\,\\bar{τ}_θ / τ_M$",
     )
 
 

@@ -445,6 +445,21 @@ def test_sweep_and_report_end_to_end(said, tmp_path):
         assert f"{100 * group['means']['inaction_fraction']:.2f} %" in text
 
 
+def test_resume_with_flags_at_their_defaults_is_another_sweep_too(said, tmp_path):
+    folder = str(tmp_path / "run")
+    assert said("sweep", folder, *GRID, "--seeds", "1")[0] == 0
+    for flag in (["--steps", "10000"], ["--seeds=3"], ["--workers", "auto"]):
+        code, _, err = said("sweep", folder, "--resume", "--processes", "1", *flag)
+        assert (code, "another sweep" in err) == (2, True)
+
+
+def test_learning_times_none_and_some_lie_on_one_axis(said, tmp_path):
+    folder = tmp_path / "run"
+    assert said("sweep", str(folder), *GRID, "--seeds", "1", "--learning-time", "none", "40ms")[0] == 0
+    rows = list(csv.DictReader(io.StringIO((folder / "results.csv").read_text())))
+    assert [row["learning_time"] for row in rows] == ["", "", "40ms", "40ms"]
+
+
 def test_report_draws_what_was_searched_for(said, tmp_path):
     folder = tmp_path / "run"
     words = ["--inference-time", "50ms", "90ms", "--alg", "exp_time", "--steps", "500", "--seeds", "1"]
@@ -505,6 +520,9 @@ def test_the_shipped_study_is_that_of_the_papers_figures():
         (["sweep", "{}/run", "--config", "{}/none.toml"], "none.toml"),
         (["sweep", "{}/file/run"], "run directory"),
         (["report", "{}", "--format", "gif"], "must end in"),
+        (["report", "{}", "--format", "png/../x.png"], "must end in"),
+        (["sweep", "{}/run", "--fps", "inf"], "--fps inf"),
+        (["sweep", "{}/run", "--step-time", "16"], "no unit"),
     ],
 )
 def test_bad_sweeps_are_one_line_and_write_nothing(said, tmp_path, words, told):
@@ -524,6 +542,7 @@ def test_bad_sweeps_are_one_line_and_write_nothing(said, tmp_path, words, told):
         ("[[grid]]\nalg = 3.5", "3.5"),
         ('[[grid]]\nseeds = "many"', "seeds"),
         ("[[grid]]\n[[grid.grid]]\nalg = 1", "unknown"),
+        ('inference-time = "1ms"\ninference_time = "2ms"', "twice"),
     ],
 )
 def test_bad_studies_are_one_line(said, tmp_path, text, told):

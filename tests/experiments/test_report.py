@@ -58,6 +58,17 @@ def test_points_are_one_for_each_rule_and_law_and_the_clock_makes_no_difference(
     assert required_points(rows, "required_learners") == []
 
 
+def test_whatever_else_varies_tells_series_apart():
+    rows = [row(step_time=step, mailbox="latest", required=1) for step in ("30fps", "60fps")]
+    assert [p.series for p in required_points(rows, "required_workers")] == [
+        "exp_time, step time 30fps", "exp_time, step time 60fps",
+    ]  # fmt: skip
+    rows = [row(target=target, required=1) for target in (0.01, 0.05)]
+    assert [p.series for p in required_points(rows, "required_workers")] == [
+        "exp_time, target 0.01", "exp_time, target 0.05",
+    ]  # fmt: skip
+
+
 def test_learners_are_told_apart_by_rule_and_batch():
     rows = [
         row(measure="required_learners", learning_time="40ms", learning_time_s=0.04, batch=batch, learner_rule=rule,
@@ -75,7 +86,7 @@ def test_learners_are_told_apart_by_rule_and_batch():
         ("profile:epyc#resnet30-k0.75@batch32", "profile:epyc#resnet30-k*"),
         ("profile:./mine.json#mlp", "profile:./mine.json#mlp"),
         ("gamma(mean=84ms, cv=0.3)", "gamma(mean=*, cv=0.3)"),
-        ("500ms", "*"),
+        ("500ms", "constant times"),
         ("uniform(60ms, 100ms)", "uniform(60ms, 100ms)"),
     ],
 )

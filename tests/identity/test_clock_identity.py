@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from rtsim.clocks import compiled, engine_for, simpy_clock
 from rtsim.clocks import simulate as simulate_with
 from rtsim.clocks import tally as tally_with
-from rtsim.errors import InvalidValue, RuleFault, UnknownName
+from rtsim.errors import UnknownName
 from rtsim.scenario import Scenario
-from rtsim.schedulers import Rule, register
 from tests.contract.scenarios import RULES, scenarios
 
 
@@ -112,23 +111,6 @@ def test_engine_auto_is_a_function_of_the_scenario_alone() -> None:
     assert engine_for(small, "compiled") == "compiled"
     with pytest.raises(UnknownName, match="compiled"):
         engine_for(small, "compild")
-
-
-def test_engine_of_a_users_rule_is_simpy() -> None:
-    def start(now: int, worker: int, step: int, step_start: int, params: list[int], state: list[int]) -> int:
-        return now
-
-    from rtsim.schedulers.free_running import release_now
-    from rtsim.schedulers.rule import Program
-
-    rule = Rule("of_a_user", "starts at once", "a test", prepare=lambda options, setting: Program(start, release_now))
-    register(rule)
-    scenario = Scenario("of_a_user", "84ms", steps=10**6)
-    assert engine_for(scenario) == "simpy"
-    with pytest.raises(InvalidValue, match="simpy"):
-        engine_for(scenario, "compiled")
-    with pytest.raises(RuleFault, match="of_a_user"):
-        compiled.simulate(scenario.with_(steps=10))
 
 
 def test_simulate_and_tally_give_the_same_by_either_engine() -> None:

@@ -109,3 +109,12 @@ def test_the_numbers_stand_beside_the_picture(points: list[Any], tmp_path: Any) 
 def test_nothing_to_plot_is_a_clear_error() -> None:
     with pytest.raises(InvalidValue, match="no finished searches"):
         plot_scaling([])
+
+
+def test_many_families_are_not_all_drawn_and_times_of_zero_not_at_all(points: list[Any]) -> None:
+    many = [replace(points[0], family=f"gamma(mean=*, cv={i})") for i in range(40)]
+    figure = plot_scaling(many)
+    assert len(figure.axes) == 24
+    assert "first 12 of 40" in figure.axes[0].get_title(loc="left")
+    with pytest.raises(InvalidValue, match="no finished searches"):
+        plot_scaling([replace(points[0], time_s=0.0)])

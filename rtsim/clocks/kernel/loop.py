@@ -1,14 +1,15 @@
 # ruff: noqa: F403, F405 - the names of layout.py are the kernel's vocabulary
 """The event loop on arrays: what :mod:`rtsim.clocks.simpy_clock` does, for machines to read.
 
-One call of :func:`advance` runs until the last step, or until something must be supplied
+One call runs until the last step, or until something must be supplied
 from outside (random numbers, room in a table). Everything lies in a few int64 arrays, so the
 loop can stop and go on at any instant; few arrays, because each one costs time in every call:
 
 ``g``
     scalars, named below
 ``W``, shape (leaves, FIELDS), and ``tree``, int64
-    workers, and the tournament that tells whose event is next
+    workers, and the tournament that tells whose event is next: (time, worker) for each place,
+    the winner's at place 1, the workers' own from place ``leaves`` on
 ``P``, ``Q``
     params and state of the rule
 ``R``, shape (9, n)

@@ -1,0 +1,41 @@
+"""Timings for ``pytest tests/bench --benchmark-enable``; without it each runs once, and small."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rtsim.clocks import compiled
+from tests.bench import report
+
+
+@pytest.mark.parametrize("workers", report.WORKERS)
+@pytest.mark.parametrize("rule", report.RULES)
+@pytest.mark.parametrize("clock", ["compiled statistics", "compiled Schedule", "simpy"])
+def test_bench_clock(benchmark: Any, clock: str, rule: str, workers: int) -> None:
+    benchmark.group = f"{rule}, N = {workers}"
+    scenario = report.scenario(rule, workers, 300 if benchmark.disabled else 50_000)
+    run = {
+        "compiled statistics": compiled.tally,
+        "compiled Schedule": lambda s: compiled.simulate(s).tally(),
+        "simpy": report.simpy_statistics,
+    }[clock]
+    run(scenario)  # compiled or loaded before it is timed
+    found = benchmark(run, scenario)
+    assert found == compiled.tally(scenario)
+    benchmark.extra_info["events"] = scenario.steps + found.released
+
+
+def test_bench_report_has_every_section_and_ratios_for_both_clocks(capsys: pytest.CaptureFixture[str]) -> None:
+    report.main(["--quick", "--json"])
+    data = json.loads(capsys.readouterr().out)
+    assert data["machine"]["cores"] >= 1
+    ratios = {(row["benchmark"], row["case"]): row["ratio"] for row in data["rows"] if row["ratio"] is not None}
+    assert len(ratios) == 2 * len(report.RULES) * len(report.WORKERS)
+    for row in data["rows"]:
+        assert row["value"] > 0
+        if row["ratio"] is not None:
+            assert row["ratio"] == pytest.approx(row["value"] / row["simpy"])
+    assert {row["unit"] for row in data["rows"]} == {"M events/s", "s", "MiB"}
