@@ -22,8 +22,10 @@ import numba
 from rtsim.errors import InvalidValue
 
 _twins: dict[Any, Any] = {}
+#: What is called by compiled code only needs no entry from Python, half of what there is to compile.
+CALLED = {"no_cpython_wrapper": True}
 #: A rule of a user is checked as Python checks it: indices, and division by zero.
-CHECKED = {"boundscheck": True, "error_model": "python"}
+CHECKED = {"boundscheck": True, "error_model": "python", **CALLED}
 _REFUSED = (numba.types.Float, numba.types.Complex, numba.types.UnicodeType, numba.types.SliceType)
 
 

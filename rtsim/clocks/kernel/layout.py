@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rtsim.clocks.jit import njit
+from rtsim.clocks.jit import CALLED, njit
 
 # A copy in place, for what is done at every event; and a call, for what is rare: copies cost time to compile.
-hot = njit(forceinline=True, no_cpython_wrapper=True)
-rare = njit(forceinline=False, no_cpython_wrapper=True)
+hot = njit(forceinline=True, **CALLED)
+rare = njit(forceinline=False, **CALLED)
 
 FAR = 1 << 62  # later than any event
 RING = 2048  # random numbers kept per stream: less than a block before the next one is added

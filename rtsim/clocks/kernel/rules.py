@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtsim.clocks.jit import compiled
+from rtsim.clocks.jit import CALLED, compiled
 from rtsim.clocks.kernel.layout import hot, rare
 from rtsim.schedulers import deadlines, free_running, learners, staggered
 
@@ -28,10 +28,10 @@ ENDING = (
 LEARNING_START = (learners.start_after_warmup, learners.start_in_turn)
 LEARNING_END = (learners.land_in_turn, learners.land_at_once, learners.land_together)
 
-s0, s1, s2, s3, s4, s5, s6 = (compiled(f) for f in STARTING)
-e0, e1, e2, e3, e4, e5, e6 = (compiled(f) for f in ENDING)
-m0, m1 = (compiled(f) for f in LEARNING_START)
-l0, l1, l2 = (compiled(f) for f in LEARNING_END)
+s0, s1, s2, s3, s4, s5, s6 = (compiled(f, **CALLED) for f in STARTING)
+e0, e1, e2, e3, e4, e5, e6 = (compiled(f, **CALLED) for f in ENDING)
+m0, m1 = (compiled(f, **CALLED) for f in LEARNING_START)
+l0, l1, l2 = (compiled(f, **CALLED) for f in LEARNING_END)
 
 
 @hot
