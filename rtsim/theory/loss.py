@@ -18,8 +18,8 @@ from rtsim.timing.laws import Exponential, Law
 
 Floats = NDArray[np.float64]
 
-#: Most states of the chain of residual times, and the survival probability at which it is cut off.
-MAX_CHAIN, NEGLIGIBLE = 20_000, 1e-12
+#: Most states of the chain of residual times; the tail probability that is neglected, and most steps until there.
+MAX_CHAIN, NEGLIGIBLE, MAX_STEPS = 20_000, 1e-12, 20_000
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ def _survival(law: Law, step: float) -> Floats:
     found: list[float] = []
     while (chance := 1.0 - law.cdf((len(found) + 1) * step)) > NEGLIGIBLE:
         found.append(chance)
-        if len(found) > 1_000_000:
-            raise InvalidValue(f"{law} has too long a tail, more than a million steps of {step:g} s; cut it off")
+        if len(found) > MAX_STEPS:
+            raise InvalidValue(f"{law} has too long a tail, more than {MAX_STEPS} steps of {step:g} s; cut it off")
     return np.array(found)
 
 
