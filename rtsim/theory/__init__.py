@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rtsim.theory.average_reward import Optimum, gaps, optimum
     from rtsim.theory.bounds import (
         RealtimeRegret,
+        alternate_delay_gain,
         chunking_inaction,
         cycle_delay_regret,
         delay_regret,
@@ -50,6 +51,7 @@ _HOMES = {
     "Loss": "rtsim.theory.loss",
     "Optimum": "rtsim.theory.average_reward",
     "RealtimeRegret": "rtsim.theory.bounds",
+    "alternate_delay_gain": "rtsim.theory.bounds",
     "best_delayed": "rtsim.theory.memoryless",
     "blocking": "rtsim.theory.loss",
     "chunking_inaction": "rtsim.theory.bounds",
@@ -84,6 +86,7 @@ __all__ = [
     "Loss",
     "Optimum",
     "RealtimeRegret",
+    "alternate_delay_gain",
     "best_delayed",
     "blocking",
     "capacity_limit",

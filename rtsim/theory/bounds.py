@@ -164,14 +164,36 @@ def forward_delay_gain(delay: int) -> float:
     """Gain that a deterministic memoryless policy can be sure of on a cycle of k + 1 states with a goal: 1/(k + 1).
 
     Against an optimal gain of 1 on :func:`rtsim.mdps.forward`, a deterministic environment, for which Riemer et al.
-    2025 (footnote 5, App. B.6) put the delay regret at 0. To halt at the goal, wherever it starts, a policy would
-    have to stay k steps later than it decides, which with k + 1 states is one step before the decision it must not
-    take (ours); so it goes round.
+    2025 (footnote 5, App. B.6) put the delay regret at 0 (ours; checked against all policies up to k = 4). Stochastic
+    memoryless policies reach 1 here: see :func:`alternate_delay_gain` for where they do not either.
 
     >>> forward_delay_gain(3)
     0.25
     """
     return 1.0 / (delay + 1)
+
+
+def alternate_delay_gain(delay: int, deterministic: bool = False) -> float:
+    """Most that a memoryless delayed policy gains on :func:`rtsim.mdps.alternate`: 1/2 for k >= 1, against 1.
+
+    The state is the last action, so a policy of the k steps old state makes each action from the one k + 1 before: k
+    + 1 interleaved chains, which begin alike, with the default's action. A policy that repeats keeps them alike for
+    ever and gains 0. One that always changes lets them change one after the other, 1/(k + 1). Any other makes each
+    chain forget its beginning, so that neighbours are independent draws of one distribution μ and differ with
+    probability 2 μ (1 − μ) <= 1/2 (ours). So the delay regret is linear in a deterministic environment, against
+    footnote 5 and App. B.6 of Riemer et al. 2025; a policy that knows its pending actions has none.
+
+    Parameters
+    ----------
+    delay : int
+        k, steps.
+    deterministic : bool
+        Among deterministic policies only: 1/(k + 1).
+
+    >>> alternate_delay_gain(3), alternate_delay_gain(3, deterministic=True), alternate_delay_gain(0)
+    (0.5, 0.25, 1.0)
+    """
+    return 1.0 / (delay + 1) if deterministic or delay == 0 else 0.5
 
 
 def interaction_time_max_time(maximum: float, workers: int, step: float, rounded: bool = False) -> float:
@@ -277,7 +299,7 @@ def realtime_regret(
 
     Per second it tends to the inaction and delay terms: sublinear only if the agent acts on every step and the delay
     term vanishes, as App. B.6 has it for p_minimax = 1. (For policies that know their pending actions; memoryless
-    ones can have linear delay regret even then, :func:`forward_delay_gain`.)
+    ones can have linear delay regret even then, :func:`alternate_delay_gain`.)
 
     Parameters
     ----------

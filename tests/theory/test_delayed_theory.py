@@ -146,19 +146,36 @@ def test_deterministic_world_has_delay_regret_for_memoryless_policies(k):
     assert theory.pending_optimum(mdps.forward(n), k).gain == pytest.approx(1.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("k", [0, 1, 2, 3, 5])
+def test_alternating_world_halves_every_memoryless_policy_deterministic_or_not(k):
+    mdp = mdps.alternate()
+    found = theory.best_delayed(mdp, k)
+    assert found.exact
+    assert found.gain == pytest.approx(theory.alternate_delay_gain(k, deterministic=True), abs=1e-12)
+    if k:
+        # Interleaved chains: 2 μ (1 − μ) with μ = up/(up + down) is the share of 1s among the actions.
+        for up, down in itertools.product((0.0, 0.2, 0.5, 0.9, 1.0), repeat=2):
+            gain = theory.delayed_gain(mdp, [[1 - up, up], [down, 1 - down]], k)
+            assert gain <= theory.alternate_delay_gain(k) + 1e-12
+            if 0 < up + down < 2:
+                share = up / (up + down)
+                assert gain == pytest.approx(2 * share * (1 - share), abs=1e-9)
+    assert theory.pending_optimum(mdp, k).gain == pytest.approx(1.0, abs=1e-9)
+
+
 def test_four_fifteenths_from_state_zero_at_three_steps():
     # From one known start a policy can do a little better than from everywhere: 4/15 against 1/4.
     assert theory.best_delayed(mdps.forward(4), 3).gain == pytest.approx(4 / 15, abs=1e-12)
 
 
 def test_a_coin_beats_every_deterministic_memoryless_policy():
-    # Two states, one step late: going round earns 1/2, but staying with certainty when seen at the goal and moving with
-    # probability q when not is stuck only for a while in "seen away, but there by now".
+    # Two states, one step late: going round earns 1/2; staying when seen at the goal and moving with probability q when
+    # not halts there once two observations in a row agree.
     mdp = mdps.forward(2)
     best = theory.best_delayed(mdp, 1)
     assert best.gain == pytest.approx(0.5, abs=1e-12)
     with_coin = max(theory.delayed_gain(mdp, [[q, 1 - q], [0.0, 1.0]], 1) for q in (0.1, 0.3, 0.5, 0.7, 0.9))
-    assert with_coin > 0.9
+    assert with_coin == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
