@@ -133,10 +133,11 @@ def test_public_functions_of_theory_are_all_there_and_sorted():
 
 
 def test_every_formula_names_its_source():
-    from rtsim.theory import bounds
+    from rtsim.theory import bounds, pipeline
 
-    for name, found in vars(bounds).items():
-        if callable(found) and getattr(found, "__module__", "") == bounds.__name__ and not name.startswith("_"):
+    for name, found in {**vars(bounds), **vars(pipeline)}.items():
+        home = getattr(found, "__module__", "")
+        if callable(found) and home in (bounds.__name__, pipeline.__name__) and not name.startswith("_"):
             words = " ".join(found.__doc__.split())
             assert "et al. 20" in words or "Theorem 1" in words, name
 

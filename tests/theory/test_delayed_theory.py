@@ -202,7 +202,7 @@ def test_knowing_more_never_costs(seed, delay):
         assert memoryless.gain == pytest.approx(undelayed, abs=1e-8)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6))
 def test_search_finds_at_most_the_best_and_says_so(seed):
     mdp = draw_mdp(seed, states=3)
