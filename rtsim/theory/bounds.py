@@ -44,7 +44,9 @@ def learning_regret(time: float, interaction_time: float, actions: int = 1, chun
 def inaction_regret(time: float, interaction_time: float, step: float, largest_reward: float = 1.0) -> float:
     """Equation 3: τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M steps without an action, each costing at most the largest reward.
 
-    Riemer et al. 2025, Theorem 1, Eq. 3. Attained, with equality in expectation, by :func:`rtsim.mdps.inaction`.
+    Riemer et al. 2025, Theorem 1, Eq. 3. Attained, with equality in expectation, by :func:`rtsim.mdps.inaction`. As
+    an upper bound it counts only what is not earned on the default steps themselves, not what they spoil for later:
+    see :func:`pit_inaction_regret`.
 
     Parameters
     ----------
@@ -57,6 +59,26 @@ def inaction_regret(time: float, interaction_time: float, step: float, largest_r
     50.0
     """
     return largest_reward * time / interaction_time * max(interaction_time - step, 0.0) / step
+
+
+def pit_inaction_regret(depth: int, inaction: float) -> float:
+    """Regret per step on :func:`rtsim.mdps.pit` if each step is a default step with probability q: 1 − (1 − q)^depth.
+
+    About depth·q for small q, where Equation 3's upper bound (Riemer et al. 2025) is q times the largest reward, 1.
+    Nothing is left to learn, there is no delay, and the world is deterministic, so no other term of Theorem 1 can pay
+    the difference. What does bound the cost of a default step is the largest gap, one reward plus the span of the
+    bias (ours).
+
+    Parameters
+    ----------
+    depth : int
+    inaction : float
+        q.
+
+    >>> round(pit_inaction_regret(50, 0.01), 3)
+    0.395
+    """
+    return 1.0 - (1.0 - inaction) ** depth
 
 
 def sequential_inaction_rate(inference: float, step: float, largest_reward: float = 1.0) -> float:

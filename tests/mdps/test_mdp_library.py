@@ -16,6 +16,7 @@ EXAMPLES = [
     "aliased",
     "forward(states=5, start=2)",
     "alternate",
+    "pit(depth=3)",
     "maze(width=4, height=3)",
     "jao",
     "jao(states=10, actions=3)",
