@@ -53,6 +53,10 @@ class RuleFault(RtsimError, RuntimeError):
     """A scheduler rule that broke its contract, e.g. asked for a start in the past."""
 
 
+class NoConvergence(RtsimError, ArithmeticError):
+    """A numerical method that did not reach the accuracy asked for; the message says how far it came."""
+
+
 def read_text(path: str | Path, what: str, limit: int) -> str:
     """The text of a regular UTF-8 file of at most ``limit`` bytes.
 

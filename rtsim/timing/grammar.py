@@ -1,4 +1,4 @@
-"""Reads the texts that name laws and rules: ``lognorm(mean=84ms, cv=0.02)``.
+"""Reads the texts that name laws, rules and MDPs: ``lognorm(mean=84ms, cv=0.02)``.
 
 The same grammar serves ``--inference-time`` and ``--alg``; what the names mean is decided
 by the rooms that own them.
@@ -147,6 +147,7 @@ def parse(text: str, what: str) -> Node:
 EXAMPLES = {
     "law": '"84ms", "lognorm(mean=84ms, cv=0.02)" or "profile:NAME#MODEL"',
     "rule": '"max_time" or "time_triggered(deadline=p99.99, late=release)"',
+    "MDP": '"jump(n=10, p=0.9)", "gym:FrozenLake-v1" or a file ending in .json or .npz',
     "mailbox": '"latest" or "fifo(4)"',
 }
 
