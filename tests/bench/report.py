@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rtsim.clocks import compiled, simpy_clock
+from rtsim.experiments import Grid, sweep
 from rtsim.scenario import Scenario
 from rtsim.statistics import Tally
 
@@ -38,16 +39,17 @@ class Sizes:
 
     steps: int = GAME_BOY_HOUR
     rounds: int = 3
+    cells: int = 400
     horizons: tuple[int, ...] = (10**5, 10**6, 10**7)
     first: bool = False
 
 
-QUICK = Sizes(steps=1000, rounds=1, horizons=(1000, 10_000))
+QUICK = Sizes(steps=1000, rounds=1, cells=8, horizons=(1000, 10_000))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: ``value`` in ``unit``, and for clocks what SimPy reaches and how often that fits."""
+    """One line: ``value`` in ``unit``, what SimPy reaches, and how often that (or one process) fits."""
 
     benchmark: str
     case: str
@@ -146,8 +148,23 @@ def memory(sizes: Sizes) -> Iterator[Row]:
         )
 
 
+def sweeps(sizes: Sizes) -> Iterator[Row]:
+    """Cells per second of a sweep in this process and in two beside it, their start-up included, in turns."""
+    grid = Grid(RULES, ("lognorm(mean=84ms, cv=0.1)",), workers=(6, 9), steps=sizes.steps, seeds=sizes.cells // 4)
+    taken: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(sizes.rounds):
+        for processes, times in taken.items():
+            with tempfile.TemporaryDirectory() as folder:
+                times.append(seconds(sweep, Path(folder) / "run", grid, processes=processes))
+    alone = statistics.median(taken[1])
+    for processes, times in taken.items():
+        here = statistics.median(times)
+        ratio = None if processes == 1 else alone / here
+        yield Row("sweep", f"{processes} process(es)", sizes.cells / here, "cells/s", None, ratio)
+
+
 #: What the report consists of; another benchmark is another function here.
-SECTIONS = (clocks, game_boy_hour, start_up, memory)
+SECTIONS = (clocks, game_boy_hour, sweeps, start_up, memory)
 
 
 def machine() -> dict[str, Any]:
@@ -193,7 +210,7 @@ def main(words: list[str] | None = None) -> None:
             row.case,
             f"{row.value:.3g} {row.unit}",
             "" if row.simpy is None else f"{row.simpy:.3g} {row.unit}",
-            "" if row.ratio is None else f"{row.ratio:.0f}×",
+            "" if row.ratio is None else f"{row.ratio:.3g}×",
         )
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
