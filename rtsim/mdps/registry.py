@@ -89,14 +89,14 @@ ENTRIES: Mapping[str, Entry] = {
             "a cycle as printed: stay with probability p, else the next state; action i is right in state i",
             "Riemer et al. 2025, App. B.2, Eq. 4",
             worst_cases.delay,
-            {"n": Option("count", 10, "states and actions", 2, 400), "p": _probability(0.9, "of staying")},
+            {"n": Option("count", 10, "states and actions", 2, 250), "p": _probability(0.9, "of staying")},
         ),
         Entry(
             "jump",
             "the corrected delay worst case: stay with probability p, else any other state",
             "ours",
             worst_cases.jump,
-            {"n": Option("count", 10, "states and actions", 2, 400), "p": _probability(0.9, "of staying")},
+            {"n": Option("count", 10, "states and actions", 2, 250), "p": _probability(0.9, "of staying")},
         ),
         Entry(
             "aliased",
@@ -115,6 +115,12 @@ ENTRIES: Mapping[str, Entry] = {
             "ours, against footnote 5 and App. B.6 of Riemer et al. 2025",
             worst_cases.forward,
             {"states": _states(4), "start": Option("count", 0, "first state", 0, 4_999)},
+        ),
+        Entry(
+            "alternate",
+            "deterministic; pays for every action unlike the one before; default action 0",
+            "ours, against footnote 5 and App. B.6 of Riemer et al. 2025",
+            worst_cases.alternate,
         ),
         Entry(
             "maze",
@@ -232,7 +238,7 @@ def of(text: str | TabularMDP, **given: Any) -> TabularMDP:
     TabularMDP('jump(n=4, p=0.5)', states=4, actions=4, default_actions=1)
     >>> of("jmp")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    rtsim.errors.UnknownName: MDP 'jmp' unknown (did you mean 'jump'?); choose from aliased, delay, forward, ...
+    rtsim.errors.UnknownName: MDP 'jmp' unknown (did you mean 'jump'?); choose from aliased, alternate, delay, ...
     """
     if isinstance(text, TabularMDP):
         if given:

@@ -104,9 +104,10 @@ def aliased(groups: int = 2, copies: int = 5, p: float = 0.9) -> TabularMDP:
 def forward(states: int = 4, start: int = 0) -> TabularMDP:
     """A deterministic cycle with a goal: move on (action 0) or stay (action 1); default stay.
 
-    The last state pays 1 per step, all others nothing, so the optimal gain is 1. It is the counterexample to
-    "deterministic, so no regret from delay" (Riemer et al. 2025, footnote 5 and App. B.6) for policies that see only
-    a k steps old state: with k + 1 states no deterministic one can halt at the goal from everywhere (ours).
+    The last state pays 1 per step, all others nothing, so the optimal gain is 1. A counterexample to "deterministic,
+    so no regret from delay" (Riemer et al. 2025, footnote 5 and App. B.6) for deterministic policies that see only a
+    k steps old state: with k + 1 states none of them halts at the goal from everywhere (ours). A policy that moves by
+    a coin does; no policy of this kind does well on :func:`alternate`.
 
     Parameters
     ----------
@@ -121,6 +122,21 @@ def forward(states: int = 4, start: int = 0) -> TabularMDP:
     r = np.zeros((states, 2))
     r[-1] = 1.0
     return TabularMDP.of(p, r, default=1, start=start)
+
+
+def alternate() -> TabularMDP:
+    """A deterministic world that pays for every action unlike the one before; default action 0.
+
+    The state is the last action; action a pays 1 in the other state, so the optimal gain is 1. Acting on a k >= 1
+    steps old state alone, no policy gains more than 1/2, with or without a coin: its actions form k + 1 interleaved
+    chains that know nothing of each other (ours). It is the counterexample to "deterministic, so no regret from
+    delay" (Riemer et al. 2025, footnote 5 and App. B.6); see :func:`rtsim.theory.alternate_delay_gain`.
+
+    >>> alternate().r
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    return TabularMDP.of(np.repeat(np.eye(2)[None], 2, axis=0), 1 - np.eye(2), default=0)
 
 
 def _check(n: int, p: float, name: str = "n") -> None:

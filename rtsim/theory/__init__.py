@@ -1,5 +1,10 @@
 """Closed forms and exact solvers; no simulation."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from rtsim.theory.inaction import (
     capacity_limit,
     ceil_ratio,
@@ -12,14 +17,120 @@ from rtsim.theory.inaction import (
     unsynchronised_inaction,
 )
 
+if TYPE_CHECKING:
+    from rtsim.theory.average_reward import Optimum, gaps, optimum
+    from rtsim.theory.bounds import (
+        RealtimeRegret,
+        alternate_delay_gain,
+        chunking_inaction,
+        cycle_delay_regret,
+        delay_regret,
+        delay_regret_per_action,
+        forward_delay_gain,
+        inaction_regret,
+        interaction_time_exp_time,
+        interaction_time_max_time,
+        jump_delay_regret,
+        learning_regret,
+        pipeline_delay,
+        pipeline_delay_regret,
+        pipeline_inaction_regret,
+        realtime_regret,
+        required_chunk,
+        sequential_inaction_rate,
+    )
+    from rtsim.theory.delayed import delayed_gain
+    from rtsim.theory.loss import Loss, blocking, late_probability, time_triggered_inaction
+    from rtsim.theory.memoryless import DelayedPolicy, best_delayed
+    from rtsim.theory.pending import pending_optimum
+    from rtsim.theory.stochasticity import optimal_action_groups, p_minimax, pending_influence
+
+#: What needs sparse matrices is loaded on first use: scenarios import this room for :func:`capacity_limit` alone.
+_HOMES = {
+    "DelayedPolicy": "rtsim.theory.memoryless",
+    "Loss": "rtsim.theory.loss",
+    "Optimum": "rtsim.theory.average_reward",
+    "RealtimeRegret": "rtsim.theory.bounds",
+    "alternate_delay_gain": "rtsim.theory.bounds",
+    "best_delayed": "rtsim.theory.memoryless",
+    "blocking": "rtsim.theory.loss",
+    "chunking_inaction": "rtsim.theory.bounds",
+    "cycle_delay_regret": "rtsim.theory.bounds",
+    "delay_regret": "rtsim.theory.bounds",
+    "delay_regret_per_action": "rtsim.theory.bounds",
+    "delayed_gain": "rtsim.theory.delayed",
+    "forward_delay_gain": "rtsim.theory.bounds",
+    "gaps": "rtsim.theory.average_reward",
+    "inaction_regret": "rtsim.theory.bounds",
+    "interaction_time_exp_time": "rtsim.theory.bounds",
+    "interaction_time_max_time": "rtsim.theory.bounds",
+    "jump_delay_regret": "rtsim.theory.bounds",
+    "late_probability": "rtsim.theory.loss",
+    "learning_regret": "rtsim.theory.bounds",
+    "optimal_action_groups": "rtsim.theory.stochasticity",
+    "optimum": "rtsim.theory.average_reward",
+    "p_minimax": "rtsim.theory.stochasticity",
+    "pending_influence": "rtsim.theory.stochasticity",
+    "pending_optimum": "rtsim.theory.pending",
+    "pipeline_delay": "rtsim.theory.bounds",
+    "pipeline_delay_regret": "rtsim.theory.bounds",
+    "pipeline_inaction_regret": "rtsim.theory.bounds",
+    "realtime_regret": "rtsim.theory.bounds",
+    "required_chunk": "rtsim.theory.bounds",
+    "sequential_inaction_rate": "rtsim.theory.bounds",
+    "time_triggered_inaction": "rtsim.theory.loss",
+}
+
 __all__ = [
+    "DelayedPolicy",
+    "Loss",
+    "Optimum",
+    "RealtimeRegret",
+    "alternate_delay_gain",
+    "best_delayed",
+    "blocking",
     "capacity_limit",
     "ceil_ratio",
+    "chunking_inaction",
+    "cycle_delay_regret",
+    "delay_regret",
+    "delay_regret_per_action",
+    "delayed_gain",
+    "forward_delay_gain",
+    "gaps",
     "held_inaction",
+    "inaction_regret",
+    "interaction_time_exp_time",
+    "interaction_time_max_time",
+    "jump_delay_regret",
+    "late_probability",
+    "learning_regret",
+    "optimal_action_groups",
+    "optimum",
+    "p_minimax",
+    "pending_influence",
+    "pending_optimum",
+    "pipeline_delay",
+    "pipeline_delay_regret",
     "pipeline_inaction",
+    "pipeline_inaction_regret",
+    "realtime_regret",
+    "required_chunk",
     "required_learners",
     "required_workers_exp_time",
     "required_workers_max_time",
+    "sequential_inaction_rate",
     "sequential_interaction_time",
+    "time_triggered_inaction",
     "unsynchronised_inaction",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'rtsim.theory' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

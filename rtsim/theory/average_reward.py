@@ -185,7 +185,7 @@ def _improve(model: Model, policy: Actions) -> Optimum:
 
 
 def _discounted(model: Model, policy: Actions, horizon: float, level: float) -> Actions:
-    """Policy iteration with discount 1 − 1/horizon, at most 1,000 policies; rewards less ``level`` keep values small."""
+    """Policy iteration with discount 1 − 1/horizon, at most 1,000 policies; rewards are taken less ``level``."""
     states = np.arange(len(policy))
     discount = 1.0 - 1.0 / horizon
     for _ in range(1_000):

@@ -1,0 +1,396 @@
+"""The papers' regret bounds as functions, and what they are exactly where that is known.
+
+Regret is in units of reward. Bounds that the papers give up to a constant are returned with the constant 1; the
+docstring says which are attained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsim.errors import InvalidValue
+
+Delays = int | Sequence[float] | NDArray[np.float64]
+
+
+def learning_regret(time: float, interaction_time: float, actions: int = 1, chunk: int = 1) -> float:
+    """Equation 2: the learning regret's lower bound grows like √(τ/τ̄_I).
+
+    Riemer et al. 2025, Theorem 1, Eq. 2, after Jaksch et al. 2010, Theorem 5, whose Ω(√(D·S·A·T)) also grows with the
+    number of actions. A policy that chooses k actions at once chooses among |A|^k, so that the bound grows by
+    √(|A|^k) (ibid., App. B.5). The constant is 1.
+
+    Parameters
+    ----------
+    time, interaction_time : float
+        τ and mean time between the agent's actions, seconds.
+    actions : int
+        |A|; 1 leaves it out, as Equation 2 does.
+    chunk : int
+        k.
+
+    >>> learning_regret(400.0, 0.04), learning_regret(400.0, 0.04, actions=4, chunk=2)
+    (100.0, 400.0)
+    """
+    return math.sqrt(time / interaction_time * float(actions) ** chunk)
+
+
+def inaction_regret(time: float, interaction_time: float, step: float, largest_reward: float = 1.0) -> float:
+    """Equation 3: τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M steps without an action, each costing at most the largest reward.
+
+    Riemer et al. 2025, Theorem 1, Eq. 3. Attained, with equality in expectation, by :func:`rtsim.mdps.inaction`.
+
+    Parameters
+    ----------
+    time, interaction_time, step : float
+        τ, mean time between the agent's actions, mean step time, seconds.
+    largest_reward : float
+        r_max: the most that one step can lose.
+
+    >>> inaction_regret(10.0, 0.2, 0.1)
+    50.0
+    """
+    return largest_reward * time / interaction_time * max(interaction_time - step, 0.0) / step
+
+
+def sequential_inaction_rate(inference: float, step: float, largest_reward: float = 1.0) -> float:
+    """Remark 1: with sequential interaction the inaction regret per second is (τ̄_θ − τ̄_M)/(τ̄_M τ̄_θ), for ever.
+
+    Riemer et al. 2025, Remark 1 and App. B.3.
+
+    Parameters
+    ----------
+    inference, step : float
+        Mean inference time and mean step time, seconds.
+    largest_reward : float
+
+    >>> sequential_inaction_rate(0.2, 0.1)
+    5.0
+    """
+    return inaction_regret(1.0, max(inference, step), step, largest_reward)
+
+
+def delay_regret_per_action(p_minimax: float, delay: Delays) -> float:
+    """E[1 − p_minimax^k] for actions k steps late: Equation 4 per action of the agent.
+
+    Riemer et al. 2025, Theorem 1, Eq. 4. A worst case, not a bound for every environment. The printed example does
+    not attain it (:func:`cycle_delay_regret`), :func:`jump_delay_regret` does as n → ∞.
+
+    Parameters
+    ----------
+    p_minimax : float
+        From :func:`rtsim.theory.p_minimax`; with its labels, the tighter version of App. B.2.
+    delay : int or sequence of float
+        k in steps, or the probabilities of 0, 1, 2, … steps.
+
+    >>> delay_regret_per_action(0.9, 2), delay_regret_per_action(0.5, [0.0, 0.5, 0.5])
+    (0.18999999999999995, 0.625)
+    """
+    weights = _weights(delay)
+    return float(weights @ (1.0 - p_minimax ** np.arange(len(weights))))
+
+
+def delay_regret(time: float, interaction_time: float, p_minimax: float, delay: Delays) -> float:
+    """Equation 4: τ/τ̄_I · E[1 − p_minimax^⌈τ_θ/τ_M⌉] (Riemer et al. 2025, Theorem 1).
+
+    Parameters
+    ----------
+    time, interaction_time : float
+        τ and mean time between the agent's actions, seconds.
+    p_minimax : float
+    delay : int or sequence of float
+        As for :func:`delay_regret_per_action`.
+
+    >>> delay_regret(10.0, 0.1, 0.9, 1)
+    9.999999999999998
+    """
+    return time / interaction_time * delay_regret_per_action(p_minimax, delay)
+
+
+def cycle_delay_regret(n: int, p: float, delay: int) -> float:
+    """Least delay regret per step on the printed worst case: 1 − max over j of P(Binomial(k, 1 − p) ≡ j mod n).
+
+    On :func:`rtsim.mdps.delay` the best delayed policy guesses how far the state has moved on in k steps (ours). For
+    k < n this is 1 − max_j C(k, j)(1 − p)^j p^(k−j), below the 1 − p^k of Riemer et al. 2025, App. B.2, when (k +
+    1)(1 − p) > 1.
+
+    Parameters
+    ----------
+    n : int
+        States.
+    p : float
+        Probability of staying.
+    delay : int
+        k, steps.
+
+    >>> round(cycle_delay_regret(10, 0.6, 2), 12), 1 - 0.6**2
+    (0.52, 0.64)
+    """
+    from scipy.stats import binom
+
+    moved = np.bincount(np.arange(delay + 1) % n, binom.pmf(np.arange(delay + 1), delay, 1 - p), minlength=n)
+    return float(1.0 - moved.max())
+
+
+def jump_delay_regret(n: int, p: float, delay: int) -> float:
+    """Least delay regret per step on the corrected worst case: 1 − P(same state k steps later), if that is likeliest.
+
+    On :func:`rtsim.mdps.jump`, P(same after k) = 1/n + (1 − 1/n) λ^k with λ = p − (1 − p)/(n − 1), and every other
+    state has an equal share of the rest (ours). It tends to the 1 − p^k of Riemer et al. 2025, Eq. 4, as n → ∞.
+
+    Parameters
+    ----------
+    n : int
+        States.
+    p : float
+        Probability of staying.
+    delay : int
+        k, steps.
+
+    >>> round(jump_delay_regret(10, 0.9, 2), 6), round(jump_delay_regret(10**6, 0.9, 2), 6)
+    (0.188889, 0.19)
+    """
+    same = 1 / n + (1 - 1 / n) * (p - (1 - p) / (n - 1)) ** delay
+    return 1.0 - max(same, (1 - same) / (n - 1))
+
+
+def forward_delay_gain(delay: int) -> float:
+    """Gain that a deterministic memoryless policy can be sure of on a cycle of k + 1 states with a goal: 1/(k + 1).
+
+    Against an optimal gain of 1 on :func:`rtsim.mdps.forward`, a deterministic environment, for which Riemer et al.
+    2025 (footnote 5, App. B.6) put the delay regret at 0 (ours; checked against all policies up to k = 4). Stochastic
+    memoryless policies reach 1 here: see :func:`alternate_delay_gain` for where they do not either.
+
+    >>> forward_delay_gain(3)
+    0.25
+    """
+    return 1.0 / (delay + 1)
+
+
+def alternate_delay_gain(delay: int, deterministic: bool = False) -> float:
+    """Most that a memoryless delayed policy gains on :func:`rtsim.mdps.alternate`: 1/2 for k >= 1, against 1.
+
+    The state is the last action, so a policy of the k steps old state makes each action from the one k + 1 before: k
+    + 1 interleaved chains, which begin alike, with the default's action. A policy that repeats keeps them alike for
+    ever and gains 0. One that always changes lets them change one after the other, 1/(k + 1). Any other makes each
+    chain forget its beginning, so that neighbours are independent draws of one distribution μ and differ with
+    probability 2 μ (1 − μ) <= 1/2 (ours). So the delay regret is linear in a deterministic environment, against
+    footnote 5 and App. B.6 of Riemer et al. 2025; a policy that knows its pending actions has none.
+
+    Parameters
+    ----------
+    delay : int
+        k, steps.
+    deterministic : bool
+        Among deterministic policies only: 1/(k + 1).
+
+    >>> alternate_delay_gain(3), alternate_delay_gain(3, deterministic=True), alternate_delay_gain(0)
+    (0.5, 0.25, 1.0)
+    """
+    return 1.0 / (delay + 1) if deterministic or delay == 0 else 0.5
+
+
+def interaction_time_max_time(maximum: float, workers: int, step: float, rounded: bool = False) -> float:
+    """Mean interaction time of Algorithm 1 with equal offsets: max(τ_M, τ_θ^max/N), seconds.
+
+    Riemer et al. 2025, App. B.4, whose text says so; Section 3.2 prints min for max. With ``rounded`` the length of a
+    single interval as App. B.4 gives it, ⌈τ_θ^max/(N τ_M)⌉ τ_M: an upper bound, since intervals of the two
+    neighbouring whole numbers of steps alternate.
+
+    Parameters
+    ----------
+    maximum, step : float
+        Longest inference and step time, seconds.
+    workers : int
+        N.
+    rounded : bool
+
+    >>> interaction_time_max_time(0.25, 10, 0.01), interaction_time_max_time(0.25, 10, 0.01, rounded=True)
+    (0.025, 0.03)
+    """
+    from rtsim.theory.inaction import ceil_ratio
+
+    share = maximum / workers
+    return ceil_ratio(share, step) * step if rounded else max(step, share)
+
+
+def interaction_time_exp_time(mean: float, workers: int, step: float) -> float:
+    """Mean interaction time of Algorithm 2 with equal offsets: max(τ_M, τ̄_θ/N), seconds.
+
+    Riemer et al. 2025, App. B.4 (Section 3.2 prints min for max). The offsets do not stay equal: see
+    :func:`rtsim.theory.unsynchronised_inaction` for what it tends to.
+
+    >>> interaction_time_exp_time(0.2, 40, 0.01)
+    0.01
+    """
+    return interaction_time_max_time(mean, workers, step)
+
+
+def chunking_inaction(inference: float, step: float, chunk: int, growth: float = 0.0) -> float:
+    """Inaction fraction of one worker that makes k actions at a time: max(0, 1 − k τ_M/τ̄(k)).
+
+    Riemer et al. 2025, App. B.5, with τ̄(k) = τ̄_θ (1 + growth·(k − 1)): none is left once τ̄(k)/k <= τ_M, which no k
+    reaches if each further action takes longer than a step, growth·τ̄_θ > τ_M.
+
+    Parameters
+    ----------
+    inference, step : float
+        Mean time of an inference of one action, and step time, seconds.
+    chunk : int
+        k.
+    growth : float
+        Time added per further action, as a share of ``inference``.
+
+    >>> chunking_inaction(0.2, 0.01, 10), chunking_inaction(0.2, 0.01, 20)
+    (0.5, 0.0)
+    """
+    from rtsim.theory.inaction import capacity_limit
+
+    return capacity_limit(chunk, step, inference * (1.0 + growth * (chunk - 1)))
+
+
+def required_chunk(inference: float, step: float, growth: float = 0.0) -> int | None:
+    """The fewest actions per inference that leave no inaction to a single worker, or None if no number does.
+
+    Riemer et al. 2025, App. B.5, as in :func:`chunking_inaction`.
+
+    >>> required_chunk(0.2, 0.01), required_chunk(0.2, 0.01, growth=0.04), required_chunk(0.2, 0.01, growth=0.05)
+    (20, 96, None)
+    """
+    from rtsim.theory.inaction import ceil_ratio
+
+    if inference <= step:
+        return 1
+    each = step - growth * inference
+    if each <= 1e-12 * step:
+        return None
+    return ceil_ratio(inference * (1.0 - growth), each)
+
+
+@dataclass(frozen=True)
+class RealtimeRegret:
+    """The three terms of Theorem 1's worst case, in units of reward, and their sum."""
+
+    learn: float
+    inaction: float
+    delay: float
+
+    @property
+    def total(self) -> float:
+        return self.learn + self.inaction + self.delay
+
+
+def realtime_regret(
+    time: float,
+    interaction_time: float,
+    step: float,
+    p_minimax: float,
+    delay: Delays,
+    actions: int = 1,
+    largest_reward: float = 1.0,
+) -> RealtimeRegret:
+    """Equation 1: the sum of Equations 2, 3 and 4 (Riemer et al. 2025, Theorem 1), with all constants 1.
+
+    Per second it tends to the inaction and delay terms: sublinear only if the agent acts on every step and the delay
+    term vanishes, as App. B.6 has it for p_minimax = 1. (For policies that know their pending actions; memoryless
+    ones can have linear delay regret even then, :func:`alternate_delay_gain`.)
+
+    Parameters
+    ----------
+    time, interaction_time, step : float
+        Seconds.
+    p_minimax : float
+    delay : int or sequence of float
+    actions : int
+    largest_reward : float
+
+    >>> realtime_regret(100.0, 0.1, 0.1, 1.0, 5)
+    RealtimeRegret(learn=31.622776601683793, inaction=0.0, delay=0.0)
+    """
+    return RealtimeRegret(
+        learning_regret(time, interaction_time, actions),
+        inaction_regret(time, interaction_time, step, largest_reward),
+        largest_reward * delay_regret(time, interaction_time, p_minimax, delay),
+    )
+
+
+def pipeline_delay(layers: int, layer_steps: float, skip: bool = False) -> int:
+    """Age in steps of the observation an action rests on in a pipelined network: ⌈Nδ⌉, or ⌈δ⌉ with skip connections.
+
+    Anokhin et al. 2025, Section 3.1 and Proposition 1.
+
+    Parameters
+    ----------
+    layers : int
+        N.
+    layer_steps : float
+        δ, steps that one layer takes.
+    skip : bool
+        Temporal skip connections: the freshest input passes one layer.
+
+    >>> pipeline_delay(5, 1.0), pipeline_delay(5, 1.0, skip=True), pipeline_delay(5, 0.5)
+    (5, 1, 3)
+    """
+    from rtsim.theory.inaction import ceil_ratio
+
+    return ceil_ratio(layer_steps * (1 if skip else layers), 1.0)
+
+
+def pipeline_delay_regret(steps: int, layers: int, layer_steps: float, p_minimax: float, skip: bool = False) -> float:
+    """Proposition 1: t (1 − p_minimax^⌈Nδ⌉) without, t (1 − p_minimax^⌈δ⌉) with temporal skip connections.
+
+    Anokhin et al. 2025, Eqs. 1 and 2; a worst case, like Equation 4 of Riemer et al. 2025.
+
+    Parameters
+    ----------
+    steps : int
+        t.
+    layers, layer_steps, p_minimax, skip
+        As for :func:`pipeline_delay`.
+
+    >>> pipeline_delay_regret(1000, 4, 0.5, 0.5), pipeline_delay_regret(1000, 4, 0.5, 0.5, skip=True)
+    (750.0, 500.0)
+    """
+    return steps * delay_regret_per_action(p_minimax, pipeline_delay(layers, layer_steps, skip))
+
+
+def pipeline_inaction_regret(
+    t: int, layer_steps: float, layers: int = 1, per: Literal["interaction", "step"] = "interaction"
+) -> float:
+    """Proposition 3: t (δ − 1) for a pipeline; one layer after the other it would be t (Nδ − 1).
+
+    Anokhin et al. 2025, App. H, Eq. 5, counts t in interactions of the agent, δ steps apart. Per environment step the
+    inaction of the worst case is (δ − 1)/δ.
+
+    Parameters
+    ----------
+    t : int
+        Interactions, or environment steps with ``per="step"``.
+    layer_steps : float
+        δ, steps that one layer takes.
+    layers : int
+        N of a network that does *not* run its layers in parallel; 1 for a pipeline of any depth.
+    per : {"interaction", "step"}
+
+    >>> pipeline_inaction_regret(100, 4.0), pipeline_inaction_regret(100, 4.0, per="step")
+    (300.0, 75.0)
+    """
+    between = layers * layer_steps
+    lost = max(between - 1.0, 0.0)
+    return t * (lost if per == "interaction" else lost / max(between, 1.0))
+
+
+def _weights(delay: Delays) -> NDArray[np.float64]:
+    if isinstance(delay, int | np.integer) and not isinstance(delay, bool):
+        if delay < 0:
+            raise InvalidValue(f"delay {delay} must be >= 0 steps")
+        return np.asarray(np.eye(int(delay) + 1)[-1])
+    from rtsim.mdps import checks
+
+    return checks.distributions(checks.table(delay, "delay", (None,)), "delay", "delay")
