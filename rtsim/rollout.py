@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsim.agents import kernel
 from rtsim.agents.policies import Policy
-from rtsim.agents.world import Draws, Trajectory, World, check_schedule
+from rtsim.agents.world import Draws, Trajectory, World
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
 from rtsim.schedule import SCHEMA, STEP_COLUMNS, UPDATE_COLUMNS, Schedule
@@ -78,10 +79,23 @@ def rollout(mdp: TabularMDP, policy: Policy, schedule: Schedule, seed: int = 0) 
     >>> found.acted.astype(int), found.rewards.astype(int)
     (array([0, 0, 0, 1, 0, 1, 0, 0, 1]), array([1, 0, 0, 0, 1, 0, 1, 0, 0]))
     """
-    check_schedule(schedule)
+    _check(schedule)
     draws = Draws(World.of(mdp), schedule, whole(seed, "seed", 0, 2**63 - 1))
     found: Trajectory = policy.run(draws)
     return Rollout(found.states, found.actions, schedule.acted, found.rewards)
+
+
+def _check(schedule: Schedule) -> None:
+    columns = schedule.steps
+    if not len(schedule):
+        raise InvalidValue("the Schedule has no steps")
+    found = kernel.loop("faulty")(columns["observation"], columns["worker"])
+    if found >= 0:
+        raise InvalidValue(
+            f"step {found} of the Schedule acts on observation {int(columns['observation'][found])}, worker "
+            f"{int(columns['worker'][found])}; it must be an observation in 0..{found}, or -1 and -1 where the "
+            "default policy acted"
+        )
 
 
 def undelayed(steps: int, step_time: float = 1.0) -> Schedule:
@@ -109,7 +123,7 @@ def undelayed(steps: int, step_time: float = 1.0) -> Schedule:
     number, none = np.arange(steps), np.zeros(steps, dtype=np.int64)
     time_ns = np.round(number * step_time * 1e9)
     given = {"time_ns": time_ns, "observation": number, "inference": number, "released": none + 1}
-    given |= {name: time_ns for name in ("start_ns", "end_ns", "release_ns")}
+    given |= dict.fromkeys(("start_ns", "end_ns", "release_ns"), time_ns)
     columns = {name: np.asarray(given.get(name, none)).astype(kind) for name, kind in STEP_COLUMNS.items()}
     return Schedule(
         {"schema": SCHEMA, "clock": "none", "scenario": {}},

@@ -130,14 +130,20 @@ class Draws:
         at = np.flatnonzero(self.schedule.acted)
         if not len(at):
             return found
-        order = at[np.lexsort((columns["inference"][at], columns["chunk_index"][at], columns["worker"][at]))]
-        names = np.column_stack([columns["worker"][order], columns["chunk_index"][order]])
-        fresh = (np.diff(names, axis=0, prepend=-1) != 0).any(axis=1)
-        begins = np.flatnonzero(fresh).tolist()
+        worker, position, index = (columns[name][at] for name in ("worker", "chunk_index", "inference"))
+        if min(position.min(), index.min()) < 0:
+            raise InvalidValue("the Schedule's inference or chunk_index is negative where the agent acted")
+        longest = int(position.max()) + 1
+        name = worker * np.int64(longest) + position
+        # Small whole numbers are sorted by their digits, which takes a tenth of the time.
+        order = np.argsort(name.astype(np.uint16) if name.max() < 1 << 16 else name, kind="stable")
+        begins = np.flatnonzero(np.diff(name[order], prepend=-1)).tolist()
         for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
-            worker, position = names[begin].tolist()
-            drawn = _at(stream(self.seed, "policy", worker, position), columns["inference"][order[begin:end]])
-            found[order[begin:end]] = drawn
+            inside = order[begin:end]
+            if (np.diff(index[inside]) < 0).any():
+                inside = inside[np.argsort(index[inside], kind="stable")]
+            generator = stream(self.seed, "policy", *divmod(int(name[inside[0]]), longest))
+            found[at[inside]] = _at(generator, index[inside])
         return found
 
 
@@ -176,25 +182,3 @@ class Trajectory:
     def arrays(self) -> tuple[Ints, Ints, Floats]:
         """What every loop takes last."""
         return self.states, self.actions, self.rewards
-
-
-def check_schedule(schedule: Schedule) -> None:
-    """A Schedule whose columns a rollout can trust.
-
-    Raises
-    ------
-    InvalidValue
-    """
-    acted = np.flatnonzero(schedule.acted)
-    seen = schedule.steps["observation"][acted]
-    if len(schedule) == 0:
-        raise InvalidValue("the Schedule has no steps")
-    if (seen < 0).any() or (seen > acted).any():
-        bad = int(acted[np.flatnonzero((seen < 0) | (seen > acted))[0]])
-        raise InvalidValue(
-            f"step {bad} of the Schedule acts on observation {int(schedule.steps['observation'][bad])}; it must be one "
-            f"of 0..{bad}"
-        )
-    for name in ("inference", "chunk_index"):
-        if (schedule.steps[name][acted] < 0).any():
-            raise InvalidValue(f"column {name} of the Schedule is negative where the agent acted")

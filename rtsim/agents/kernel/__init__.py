@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import FunctionType
-from typing import Any
 
 _I, _F = "int64[::1]", "float64[::1]"
 _WORLD = (_I, _I, _I, _F, _F, _F)
@@ -20,6 +19,7 @@ _OUT = (_I, _I, _F)
 
 #: Where each loop stands, and the types of its arguments; given, so that compiling happens here and nowhere else.
 LOOPS = {
+    "faulty": ("moves", (_I, "int32[::1]")),
     "walk": ("moves", (*_WORLD, *_DRAWS, _I, _I, _F, _F, *_OUT)),
     "anticipate": ("pending", (*_WORLD, *_DRAWS, _I, _F, _F, _F, _F, _F, *_OUT)),
 }

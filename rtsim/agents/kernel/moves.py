@@ -5,8 +5,6 @@ row j, of positive probability only, stand from ``first[j]`` to ``first[j + 1]``
 cumulated probabilities in ``cum``.
 """
 
-# ruff: noqa: SIM102 - what is rare is asked first
-
 from __future__ import annotations
 
 #: Up to this many entries are looked through one by one, more by bisection.
@@ -66,10 +64,7 @@ def walk(
         s, o = states[i], observation[i]
         if o >= 0:
             seen = states[o]
-            if len(u_policy):
-                a = place(policy_cum, seen * n, seen * n + n - 1, u_policy[i]) - seen * n
-            else:
-                a = policy[seen]
+            a = place(policy_cum, seen * n, seen * n + n - 1, u_policy[i]) - seen * n if len(u_policy) else policy[seen]
             row = s * n + a
             actions[i] = a
         else:
@@ -77,3 +72,11 @@ def walk(
             actions[i] = row - own - s * sizes[2]
         leave(i, row, first, target, cum, r, u, u_reward, states, rewards)
     return 0
+
+
+def faulty(observation, worker):
+    """The first step whose observation is of the future, or does not say who acted; -1 if there is none."""
+    for i in range(len(observation)):
+        if observation[i] > i or (observation[i] < 0) != (worker[i] < 0):
+            return i
+    return -1
