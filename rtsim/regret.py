@@ -31,12 +31,13 @@ from numpy.typing import NDArray
 
 from rtsim.agents import Oracle, Pending, Policy, Tabular
 from rtsim.agents.world import World
+from rtsim.agents.world import solved as solution
 from rtsim.errors import InvalidValue, NoConvergence
 from rtsim.intervals import Interval, mean_ci95
 from rtsim.mdps import TabularMDP
 from rtsim.rollout import Rollout, rollout
 from rtsim.schedule import Schedule
-from rtsim.theory import DelayedPolicy, Optimum, best_delayed, gaps, optimum
+from rtsim.theory import DelayedPolicy, Optimum, best_delayed, gaps
 from rtsim.timing.units import whole
 
 Floats = NDArray[np.float64]
@@ -321,7 +322,7 @@ def decompose(
     """
     if not (np.array_equal(run.acted, best.acted) and np.array_equal(run.acted, schedule.acted)):
         raise InvalidValue("both runs must be made under the Schedule given")
-    found = _optimum(mdp) if solved is None else solved
+    found = solution(mdp) if solved is None else solved
     world, at = World.of(mdp), checkpoints(len(run), points)
     own = mdp.states * mdp.actions
     gap = np.concatenate([part.reshape(-1) for part in gaps(mdp, found)])
@@ -380,7 +381,7 @@ def reference(mdp: TabularMDP, schedule: Schedule) -> tuple[Policy, DelayedPolic
     moved = bool((mdp.p != mdp.p[:, :1]).any())
     chances = tuple((delays / delays.sum()).tolist()) if every == 1 and not moved else None
     found = _best_delayed(mdp, int(delays.argmax()) if chances is None else chances, every, inaction)
-    return Tabular(_optimum(mdp).policy if found is None else found.policy), found
+    return Tabular(solution(mdp).policy if found is None else found.policy), found
 
 
 def checkpoints(steps: int, points: int) -> NDArray[np.int64]:
@@ -414,11 +415,6 @@ def _counts(values: NDArray[np.int64], at: NDArray[np.int64], size: int) -> Floa
     begins = [0, *at[:-1].tolist()]
     parts = [np.bincount(values[a:b], minlength=size) for a, b in zip(begins, at.tolist(), strict=True)]
     return np.cumsum(parts, axis=0).astype(np.float64)
-
-
-@lru_cache(maxsize=64)
-def _optimum(mdp: TabularMDP) -> Optimum:
-    return optimum(mdp)
 
 
 @lru_cache(maxsize=256)

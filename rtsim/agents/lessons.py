@@ -40,8 +40,8 @@ class Lessons:
     arrays: tuple[Ints, ...] | None
 
     @classmethod
-    def of(cls, schedule: Schedule, credit: Credit, every_step: bool) -> Lessons:
-        """Arrange a Schedule.
+    def of(cls, schedule: Schedule, credit: Credit, every_step: bool, *, at_once: bool = True) -> Lessons:
+        """Arrange a Schedule; ``at_once=False`` has the general loop do what the simple one could.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Lessons:
         seen = observation[applied]
         count = len(applied)
         interval = float(applied[-1] - applied[0]) / (count - 1) if count > 1 else 1.0
-        if every_step and (seen[1:] >= seen[:-1]).all():
+        if at_once and every_step and (seen[1:] >= seen[:-1]).all():
             return cls(observation, late, count, interval, None)
         available = applied[1:] if late else applied + 1
         credited, led_to = (seen, np.append(seen[1:], 0)) if late else (applied, applied + 1)

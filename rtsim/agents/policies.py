@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rtsim.agents import kernel
-from rtsim.agents.world import Draws, Floats, Ints, Trajectory, cumulated
+from rtsim.agents.world import Draws, Floats, Ints, Trajectory, cumulated, solved
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP, checks
 
@@ -62,7 +62,7 @@ class Oracle:
     def run(self, draws: Draws) -> Trajectory:
         """All steps of a Schedule."""
         schedule = draws.schedule
-        table = _optimum(draws.world.mdp)[1] if self.table is None else self.table
+        table = solved(draws.world.mdp).policy if self.table is None else self.table
         return _walk(draws, table, np.where(schedule.acted, np.arange(len(schedule)), -1))
 
 
@@ -99,7 +99,7 @@ class Pending:
         """All steps of a Schedule."""
         mdp = draws.world.mdp
         if self.values is None:
-            values = _optimum(mdp)[0]
+            values = mdp.r + mdp.p @ solved(mdp).bias
         else:
             values = checks.table(self.values, "values", (mdp.states, mdp.actions))
         found = Trajectory.begin(draws)
@@ -147,11 +147,3 @@ def _walk(draws: Draws, table: ArrayLike, observation: Ints) -> Trajectory:
         *found.arrays,
     )
     return found
-
-
-def _optimum(mdp: TabularMDP) -> tuple[Floats, Ints]:
-    """Optimal values r + Σ p h, (S, A), and policy (S,)."""
-    from rtsim.theory import average_reward
-
-    found = average_reward.optimum(mdp)
-    return average_reward.Model.of(mdp).values(found.bias), found.policy

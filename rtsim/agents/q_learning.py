@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from rtsim.agents import kernel
 from rtsim.agents.lessons import Credit, Lessons, inside, reward_range
-from rtsim.agents.world import Draws, Floats, Ints, Trajectory
+from rtsim.agents.world import Draws, Floats, Ints, Trajectory, solved
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
 
@@ -75,11 +76,11 @@ class QUCB:
         mdp = draws.world.mdp
         lessons = Lessons.of(draws.schedule, self.credit, self.every_step)
         low, scale = reward_range(mdp, self.reward_range)
-        span = _span(mdp) * scale if self.span is None else inside(self.span, "span", 0, 1e9)
+        span = float(np.ptp(solved(mdp).bias)) * scale if self.span is None else inside(self.span, "span", 0, 1e9)
         confidence = inside(self.confidence, "confidence", 0, 1, open_low=True)
         horizon = self._horizon(mdp, max(lessons.count, 1), span, confidence)
-        bonus = inside(self.bonus, "bonus", 0, 1e9) * span
-        bonus *= float(np.sqrt(horizon * np.log(2 * max(lessons.count, 1) / confidence)))
+        width = math.sqrt(horizon * math.log(2 * max(lessons.count, 1) / confidence))
+        bonus = inside(self.bonus, "bonus", 0, 1e9) * span * width
         knobs = np.array([low, scale, 1 - 1 / horizon, horizon, 0.0, bonus, 1 / lessons.interval])
         settings = np.array([int(lessons.by_observation), 1, 0], dtype=np.int64)
         return _learn(draws, lessons, np.empty(0, dtype=np.int64), settings, knobs, horizon)
@@ -169,13 +170,6 @@ class EpsilonGreedyQ:
         with np.errstate(divide="ignore", invalid="ignore"):
             action = np.minimum(drawn / share * actions, actions - 1)
         return np.where(drawn < share, action, -1).astype(np.int64)
-
-
-def _span(mdp: TabularMDP) -> float:
-    from rtsim.theory import optimum
-
-    bias = optimum(mdp).bias
-    return float(bias.max() - bias.min())
 
 
 def _learn(draws: Draws, lessons: Lessons, explored: Ints, settings: Ints, knobs: Floats, initial: float) -> Trajectory:

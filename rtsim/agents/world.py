@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
 from rtsim.schedule import Schedule
+
+if TYPE_CHECKING:
+    from rtsim.theory import Optimum
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -182,3 +185,11 @@ class Trajectory:
     def arrays(self) -> tuple[Ints, Ints, Floats]:
         """What every loop takes last."""
         return self.states, self.actions, self.rewards
+
+
+@lru_cache(maxsize=64)
+def solved(mdp: TabularMDP) -> Optimum:
+    """Gain, bias and policy of the undelayed MDP, solved once."""
+    from rtsim.theory import optimum
+
+    return optimum(mdp)
