@@ -402,7 +402,7 @@ def elapsed(schedule: Schedule, steps: NDArray[np.int64]) -> Floats:
     NaN for a Schedule of one step, which does not tell how long it lasts.
     """
     starts = schedule.steps["time_ns"] - schedule.steps["time_ns"][0]
-    ends = np.append(starts[1:], starts[-1] * len(starts) / (len(starts) - 1) if len(starts) > 1 else np.nan)
+    ends = np.append(starts[1:], float(starts[-1]) * len(starts) / (len(starts) - 1) if len(starts) > 1 else np.nan)
     return np.asarray(ends[steps - 1] * 1e-9)
 
 

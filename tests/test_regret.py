@@ -19,6 +19,7 @@ from rtsim.regret import (
     Regret,
     checkpoints,
     decompose,
+    elapsed,
     reference,
     regret,
     regret_curve,
@@ -211,6 +212,11 @@ def test_regret_curve_ends_with_the_regret_and_never_goes_back_in_time():
     assert (np.diff(curve.seconds) > 0).all()
     assert curve.seconds[-1] == 5_000.0
     assert (np.diff(curve.inaction) >= 0).all()
+
+
+def test_elapsed_of_a_long_schedule_is_no_overflow():
+    # 4,000 steps of a thousand seconds: 4e15 ns times 4,000 is more than an int64 holds.
+    assert elapsed(undelayed(4_000, 1_000.0), np.array([1, 4_000])).tolist() == [1e3, 4e6]
 
 
 def test_regret_over_seeds_takes_a_schedule_of_each_seed():

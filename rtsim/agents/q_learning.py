@@ -89,9 +89,8 @@ class QUCB:
         if self.horizon is not None:
             return inside(self.horizon, "horizon", 2, 1e12)
         pairs = mdp.states * mdp.actions
-        return max(
-            2.0, min((span * steps / pairs) ** 0.5, (steps / (pairs * np.log(4 * steps / confidence))) ** (1 / 3))
-        )
+        of_proof = steps / (pairs * math.log(4 * steps / confidence))
+        return max(2.0, min(math.sqrt(span * steps / pairs), math.cbrt(of_proof)))
 
 
 @dataclass(frozen=True)
