@@ -403,7 +403,7 @@ def elapsed(schedule: Schedule, steps: NDArray[np.int64]) -> Floats:
     """
     starts = schedule.steps["time_ns"] - schedule.steps["time_ns"][0]
     ends = np.append(starts[1:], float(starts[-1]) * len(starts) / (len(starts) - 1) if len(starts) > 1 else np.nan)
-    return np.asarray(ends[steps - 1] * 1e-9)
+    return np.asarray(ends[steps - 1] / 1e9)
 
 
 def _visits(world: World, run: Rollout, at: NDArray[np.int64]) -> Floats:
