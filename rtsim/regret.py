@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,10 @@ from rtsim.intervals import Interval, mean_ci95
 from rtsim.mdps import TabularMDP
 from rtsim.rollout import Rollout, rollout
 from rtsim.schedule import Schedule
-from rtsim.theory import DelayedPolicy, Optimum, best_delayed, gaps
 from rtsim.timing.units import whole
+
+if TYPE_CHECKING:
+    from rtsim.theory import DelayedPolicy, Optimum
 
 Floats = NDArray[np.float64]
 
@@ -320,6 +323,8 @@ def decompose(
     InvalidValue
         If the runs and the Schedule differ in steps or in who acted.
     """
+    from rtsim.theory import gaps
+
     if not (np.array_equal(run.acted, best.acted) and np.array_equal(run.acted, schedule.acted)):
         raise InvalidValue("both runs must be made under the Schedule given")
     found = solution(mdp) if solved is None else solved
@@ -419,6 +424,8 @@ def _counts(values: NDArray[np.int64], at: NDArray[np.int64], size: int) -> Floa
 
 @lru_cache(maxsize=256)
 def _best_delayed(mdp: TabularMDP, delay: int | tuple[float, ...], every: int, inaction: float) -> DelayedPolicy | None:
+    from rtsim.theory import best_delayed
+
     try:
         return best_delayed(mdp, delay, every=every, inaction=inaction, restarts=0)
     except (InvalidValue, NoConvergence):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -264,3 +266,8 @@ def test_checkpoints_end_with_the_last_step_and_come_once(steps: int):
     assert found[0] == 1
     assert found[-1] == steps
     assert (np.diff(found) > 0).all()
+
+
+def test_importing_regret_loads_neither_numba_nor_scipy():
+    code = "import sys, rtsim.regret; sys.exit('numba' in sys.modules or 'scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
