@@ -352,6 +352,32 @@ def decompose(
     )
 
 
+def step_gaps(mdp: TabularMDP, run: Rollout, solved: Optimum | None = None) -> Floats:
+    """What each step of a run loses against the optimum, float64, shape (T,), reward.
+
+    g + h(s_i) − r(s_i, a_i) − Σ_t p(t|s_i, a_i) h(t), with the default policy's own action on its steps; their sums are
+    the parts of :class:`Regret`. Agent steps have gaps >= 0.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+    run : Rollout
+    solved : Optimum, optional
+        By default :func:`rtsim.theory.optimum`.
+
+    >>> from rtsim import mdps
+    >>> from rtsim.rollout import undelayed
+    >>> mdp = mdps.of("forward(states=3)")
+    >>> step_gaps(mdp, rollout(mdp, Tabular([0, 1, 1]), undelayed(4)))  # stays one state short of the goal
+    array([0., 1., 1., 1.])
+    """
+    from rtsim.theory import gaps
+
+    found = gaps(mdp, solution(mdp) if solved is None else solved)
+    rows = World.of(mdp).rows(run.states, run.actions, run.acted)
+    return np.concatenate([part.reshape(-1) for part in found])[rows]
+
+
 def reference(mdp: TabularMDP, schedule: Schedule) -> tuple[Policy, DelayedPolicy | None]:
     """The best memoryless policy for the delay a Schedule typically has.
 

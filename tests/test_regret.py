@@ -26,6 +26,7 @@ from rtsim.regret import (
     regret,
     regret_curve,
     regret_over_seeds,
+    step_gaps,
 )
 from rtsim.rollout import rollout, undelayed
 from rtsim.schedule import Schedule
@@ -70,6 +71,8 @@ def test_regret_equals_sums_made_step_by_step(mdp: TabularMDP, schedule: Schedul
         p, r = (mdp.p[s, a], mdp.r[s, a]) if which.acted[i] else (mdp.p_default[s, a], mdp.r_default[s, a])
         return solved.gain + solved.bias[s] - r - p @ solved.bias
 
+    each = step_gaps(mdp, run)
+    np.testing.assert_allclose(each, [gap(run, i) for i in range(len(run))], rtol=0, atol=1e-9 * (1 + np.ptp(each)))
     scale = 1e-9 * (1 + len(schedule) * (np.abs(solved.bias).max() + 1))
     for at, *values in zip(
         curve.steps, curve.inaction, curve.delay, curve.learn, curve.total, curve.boundary, curve.inaction_on_run,

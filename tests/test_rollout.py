@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -218,3 +222,20 @@ def test_undelayed_schedule_survives_its_file(tmp_path):
 def test_undelayed_of_wrong_sizes_says_so(arguments: tuple[float, ...]):
     with pytest.raises(InvalidValue):
         undelayed(*arguments)  # type: ignore[arg-type]
+
+
+def test_rollout_without_numba_compilation_is_the_same():
+    code = (
+        "from rtsim import agents, mdps\n"
+        "from rtsim.rollout import rollout, undelayed\n"
+        "for policy in (agents.Pending(), agents.QUCB(every_step=True), agents.UCRL2(every_step=True)):\n"
+        "    print(rollout(mdps.of('riverswim'), policy, undelayed(400), 3).states.tolist())\n"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, **more}, capture_output=True, text=True, timeout=300
+        )
+        for more in ({}, {"NUMBA_DISABLE_JIT": "1"})
+    ]
+    assert printed[0].stdout == printed[1].stdout
+    assert len(printed[0].stdout.splitlines()) == 3, printed[0].stderr[-2000:]
