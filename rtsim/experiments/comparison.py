@@ -15,8 +15,8 @@ import numpy as np
 from rtsim.errors import RuleFault
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.experiments.design import Design
-from rtsim.experiments.intervals import Interval, fraction_ci95, mean_ci95
 from rtsim.experiments.required import Outcome, Required, required_workers, run_once
+from rtsim.intervals import Interval, fraction_ci95, mean_ci95
 from rtsim.scenario import Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.statistics import percentile_of_counts

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from statistics import median_high
 
 from rtsim.experiments.cells import FOUND, SETTINGS, Value
-from rtsim.experiments.intervals import Interval, fraction_ci95, mean_ci95
 from rtsim.experiments.store import Record
+from rtsim.intervals import Interval, fraction_ci95, mean_ci95
 
 #: Settings that tell cells of one group apart; the clock changes no number.
 REPETITION = ("seed", "clock")

@@ -11,7 +11,7 @@ from scipy import stats
 from rtsim import Design, RuleSpec, Scenario, compare, simulate
 from rtsim.errors import InvalidValue
 from rtsim.experiments import closed_forms
-from rtsim.experiments.intervals import mean_ci95
+from rtsim.intervals import mean_ci95
 from rtsim.statistics import percentile_of_counts, sum_of_squares
 
 
