@@ -79,6 +79,10 @@ class Compare(ScenarioArguments):
     """Where the search for the required workers gives up (default: about 6 times τ̄_θ/τ_M, up to 10 for heavy tails)."""
     no_search: Flag = False
     """Do not search for the required workers."""
+    mdp: Text = ""
+    """Also tell the regret on this MDP: inaction, "jump(n=10, p=0.9)", jao, FILE.json, ...; see rtsim mdps."""
+    agent: Text = "best"
+    """Who acts on it: best (the best delayed policy), oracle, pending, ucrl2, "qucb(bonus=0.1)" or egreedy."""
     csv: File = ""
     """Write the rows as CSV."""
     plot: File = ""
@@ -156,6 +160,10 @@ class Sweep:
     from every transition)."""
     target: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
     """Inaction fraction that the required workers must reach."""
+    mdp: Texts = ()
+    """Also tell the regret on these MDPs, or none; see rtsim mdps."""
+    agent: Texts = ("best",)
+    """Who acts on them; see rtsim mdps."""
     engine: Text = "auto"
     """Clock: simpy (the reference), compiled (the same results, faster; built-in rules), or auto."""
     resume: Flag = False
@@ -198,6 +206,16 @@ class Rules:
 
     rule: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
     """A rule, to explain its options."""
+    json: Flag = False
+    """Print JSON."""
+
+
+@dataclass
+class Mdps:
+    """List the MDPs that come with rtsim, one line each, and the agents that act on them; or the options of one MDP."""
+
+    mdp: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
+    """An MDP, to explain its options."""
     json: Flag = False
     """Print JSON."""
 
@@ -252,6 +270,7 @@ COMMANDS = {
     "sweep": Sweep,
     "report": Report,
     "rules": Rules,
+    "mdps": Mdps,
     "profiles": Profiles,
     "calibrate": Calibrate,
 }

@@ -40,7 +40,13 @@ def run(arguments: Compare) -> int:
         search=not arguments.no_search,
         max_workers=arguments.max_workers,
         engine=arguments.engine,
+        mdp=arguments.mdp or None,
+        agent=arguments.agent,
     )
+    if arguments.mdp and not arguments.learning_time and design.learns:
+        render.note(
+            f"rtsim: {arguments.agent} learns after every step, in no time; give --learning-time to have it take time"
+        )
     with render.progress() as update:
         if design.clock == "compiled":
             update("loading the compiled clock (the first time it compiles, some 20 s)", 0, 1)
@@ -143,6 +149,8 @@ def _print(result: Comparison) -> None:
     render.table("Steps left to the default policy", columns, rows)
     if settings["learning_time"] is not None:
         _print_learning(result)
+    if settings["mdp"] is not None:
+        _print_regret(result)
     if result.required_workers:
         render.table(
             f"Workers required for inaction <= {100 * settings['target']:g} %",
@@ -158,6 +166,38 @@ def _print(result: Comparison) -> None:
             ],
             left=2,
         )
+
+
+def _print_regret(result: Comparison) -> None:
+    rows = []
+    for row in result.rows:
+        found = row.regret
+        if found is None:
+            continue
+
+        def rate(value: float, ci: tuple[float, float] | None = None) -> str:
+            text = render.number(value, 3)
+            return text if ci is None else f"{text} ± {render.number((ci[1] - ci[0]) / 2, 3)}"
+
+        bound = found.bound
+        rows.append(
+            [
+                row.key,
+                str(row.workers),
+                rate(found.total_per_s, found.total_per_s_ci95),
+                rate(found.inaction_per_s, found.inaction_per_s_ci95),
+                rate(found.delay_per_s, found.delay_per_s_ci95),
+                rate(found.learn_per_s, found.learn_per_s_ci95),
+                " / ".join(rate(bound[f"{part}_per_s"]) for part in ("inaction", "delay", "learn")),
+            ]
+        )
+    settings = result.scenario
+    gain = next((row.regret.gain_per_step for row in result.rows if row.regret), 0.0)
+    render.table(
+        f"Regret on {settings['mdp']}, agent {settings['agent']}, reward per second (optimal gain {gain:.4g} per step)",
+        ["rule", "workers", "total [95 %]", "inaction", "delay", "learning", "worst case: inaction / delay / learning"],
+        rows,
+    )
 
 
 def _print_learning(result: Comparison) -> None:

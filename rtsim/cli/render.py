@@ -96,7 +96,7 @@ def number(value: float | None, digits: int = 2) -> str:
     >>> number(3.14159), number(None)
     ('3.14', '-')
     """
-    return "-" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: never -0.00
 
 
 @contextmanager

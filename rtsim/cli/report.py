@@ -68,6 +68,7 @@ def _print_statistics(groups: list[Group]) -> None:
         return
     varied = [name for name in groups[0].settings if len({group.settings[name] for group in groups}) > 1]
     varied = varied or ["rule"]
+    regret = next((group for group in groups if group.means["regret_total_per_s"] is not None), None)
     rows = []
     for group in groups:
         means, ci = group.means, group.inaction_fraction_ci95
@@ -84,6 +85,7 @@ def _print_statistics(groups: list[Group]) -> None:
                 render.number(means["delay_steps_mean"], 1),
                 render.percent(means["overwritten_fraction"], 1),
                 render.number(means["transitions_per_step"], 3),
+                *([] if regret is None else [_regret(means)]),
             ]
         )
     columns = [
@@ -96,8 +98,16 @@ def _print_statistics(groups: list[Group]) -> None:
         "delay steps",
         "overwritten",
         "transitions per step",
+        *([] if regret is None else ["regret/s: total (inaction, delay, learning)"]),
     ]
     render.table("Statistics, means over the seeds", columns, rows, left=len(varied))
+
+
+def _regret(means: dict[str, float | None]) -> str:
+    if means["regret_total_per_s"] is None:
+        return "-"
+    parts = ", ".join(render.number(means[f"regret_{part}_per_s"], 3) for part in ("inaction", "delay", "learn"))
+    return f"{render.number(means['regret_total_per_s'], 3)} ({parts})"
 
 
 def _print_required(measure: str, points: list[RequiredPoint]) -> None:

@@ -227,4 +227,9 @@ def files_read(arguments: ScenarioArguments) -> tuple[str, ...]:
     """The files these arguments name as inputs."""
     laws = (arguments.inference_time, arguments.learning_time, arguments.dispatch_time)
     profiles = [re.findall(r"profile:([^#]+)#", law) for law in laws]
-    return (arguments.config, *(name for found in profiles for name in found if name.endswith(".json")))
+    mdp = getattr(arguments, "mdp", "")
+    return (
+        arguments.config,
+        mdp if mdp.endswith((".json", ".npz")) else "",
+        *(name for found in profiles for name in found if name.endswith(".json")),
+    )

@@ -81,6 +81,8 @@ def _grid(a: Sweep) -> Grid:
         measure=a.measure,
         target=a.target,
         engine=a.engine,
+        mdp=tuple(None if text == "none" else text for text in a.mdp) or (None,),
+        agent=a.agent,
     )
 
 

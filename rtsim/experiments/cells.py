@@ -6,13 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
-from rtsim.clocks import tally
+from rtsim import mdps
+from rtsim.clocks import simulate, tally
 from rtsim.errors import RtsimError
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.experiments.design import Design
+from rtsim.experiments.regrets import REGRET_COLUMNS, AgentSpec, Rollouts, regret_columns
 from rtsim.experiments.required import required_learners, required_workers, run_once
+from rtsim.mdps import TabularMDP
 from rtsim.scenario import Scenario
 from rtsim.statistics import Statistics
 from rtsim.timing import Profile, units
@@ -37,6 +41,8 @@ class Cell:
         Inaction fraction that ``required_workers`` must reach.
     clock : {"simpy", "compiled"}
         The results do not depend on it.
+    mdp, agent : str or None
+        What the regret is told of, and who acts there.
     """
 
     scenario: Scenario
@@ -44,6 +50,8 @@ class Cell:
     warmup_steps: int
     target: float | None
     clock: str
+    mdp: str | None = None
+    agent: str | None = None
 
     def settings(self) -> dict[str, Value]:
         """The columns that say what was simulated, in order."""
@@ -52,6 +60,8 @@ class Cell:
             **self.scenario.to_json(),
             "warmup_steps": self.warmup_steps,
             "target": self.target,
+            "mdp": self.mdp,
+            "agent": self.agent,
             "clock": self.clock,
         }
 
@@ -102,11 +112,27 @@ def parameters(law: str) -> int | None:
 
 
 def _statistics(cell: Cell) -> dict[str, Value]:
-    found = tally(cell.scenario, cell.warmup_steps, engine=cell.clock)
+    scenario = cell.scenario
+    rollouts = None
+    if cell.mdp is None:
+        found = tally(scenario, cell.warmup_steps, engine=cell.clock)
+    else:
+        schedule = simulate(scenario, engine=cell.clock)
+        found = schedule.tally(cell.warmup_steps)
+        rollouts = Rollouts(_mdp(cell.mdp), AgentSpec.of(cell.agent or "best"), scenario.step_mean)
+        rollouts.add(schedule, scenario.seed)
     data = asdict(found.statistics())
     del data["steps"]
-    theory = inaction_fraction(cell.scenario, found.longest_inference_ns / units.NS)
-    return {**data, "theory_inaction_fraction": theory}
+    theory = inaction_fraction(scenario, found.longest_inference_ns / units.NS)
+    predicted = None if theory is None or theory >= 1 else scenario.step_mean / (1 - theory)
+    regret = {} if rollouts is None else regret_columns(rollouts.row(predicted))
+    return {**data, "theory_inaction_fraction": theory, **regret}
+
+
+@lru_cache(maxsize=64)
+def _mdp(text: str) -> TabularMDP:
+    """Read once per process; solving it is remembered by what it is."""
+    return mdps.of(text)
 
 
 def _required_workers(cell: Cell) -> dict[str, Value]:
@@ -172,6 +198,8 @@ SETTINGS: dict[str, type] = {
     "batch": int,
     "warmup_steps": int,
     "target": float,
+    "mdp": str,
+    "agent": str,
     "clock": str,
 }
 #: Type of every column of results; times in seconds.
@@ -184,6 +212,7 @@ FOUND: dict[str, type] = {
     "capacity_limit": float,
     "theory_inaction_fraction": float,
     **{field.name: _kind(field.type) for field in fields(Statistics) if field.name != "steps"},
+    **dict.fromkeys(REGRET_COLUMNS, float),
     "required": int,
     "required_formula": int,
     "required_reason": str,

@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from rtsim.clocks import simulate
 from rtsim.errors import RuleFault
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.experiments.design import Design
-from rtsim.experiments.required import Outcome, Required, required_workers, run_once
+from rtsim.experiments.regrets import AgentSpec, RegretRow, Rollouts
+from rtsim.experiments.required import Outcome, Required, outcome, required_workers, run_once
 from rtsim.intervals import Interval, fraction_ci95, mean_ci95
+from rtsim.mdps import TabularMDP
 from rtsim.scenario import Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.statistics import percentile_of_counts
@@ -47,6 +50,7 @@ class Row:
     worker_utilisation: float
     transitions_per_step: float
     update_staleness_mean: float | None
+    regret: RegretRow | None = None
     inaction_by_seed: tuple[float, ...] = field(repr=False, default=())
 
 
@@ -130,7 +134,7 @@ def _difference(row: Row, other: Row) -> Difference:
     return Difference(row.key, other.key, row.workers, mean, interval, verdict)
 
 
-def _row(scenario: Scenario, runs: Sequence[Outcome], longest: float) -> Row:
+def _row(scenario: Scenario, runs: Sequence[Outcome], longest: float, rollouts: Rollouts | None) -> Row:
     def average(name: str) -> float | None:
         values = [getattr(run.statistics, name) for run in runs]
         known = [v for v in values if v is not None]
@@ -141,6 +145,9 @@ def _row(scenario: Scenario, runs: Sequence[Outcome], longest: float) -> Row:
     counts = sum(np.pad(run.delay_counts, (0, width - len(run.delay_counts))) for run in runs)
     released = sum(run.statistics.released for run in runs)
     variance = average("interaction_time_var_s2")
+    theory = inaction_fraction(scenario, longest)
+    # By theory, not by counting, wherever it can: else the bound on inaction would be the count itself.
+    predicted = None if theory is None or theory >= 1 else scenario.step_mean / (1 - theory)
     return Row(
         alg=scenario.rule.name,
         options=scenario.rule.options_json(),
@@ -156,10 +163,11 @@ def _row(scenario: Scenario, runs: Sequence[Outcome], longest: float) -> Row:
         overwritten_fraction=sum(run.statistics.overwritten for run in runs) / released if released else 0.0,
         dropped_fraction=sum(run.statistics.dropped for run in runs) / released if released else 0.0,
         capacity_limit=scenario.capacity_limit,
-        theory_inaction_fraction=inaction_fraction(scenario, longest),
+        theory_inaction_fraction=theory,
         worker_utilisation=average("worker_utilisation") or 0.0,
         transitions_per_step=average("transitions_per_step") or 0.0,
         update_staleness_mean=average("update_staleness_mean"),
+        regret=None if rollouts is None else rollouts.row(predicted),
         inaction_by_seed=tuple(run.statistics.inaction_fraction for run in runs),
     )
 
@@ -201,15 +209,23 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
     done = 0
     longest: dict[str, float] = {}
     for spec, number in cells:
-        runs = []
+        runs, rollouts = [], None
+        if isinstance(design.mdp, TabularMDP) and isinstance(design.agent, AgentSpec):
+            rollouts = Rollouts(design.mdp, design.agent, design.base.step_mean)
         for seed in range(design.base.seed, design.base.seed + design.seeds):
             on_progress(f"{spec}, {number} workers", done, total)
-            runs.append(run_once(design.base.with_(rule=spec, workers=number, seed=seed), design.warmup, design.clock))
+            scenario = design.base.with_(rule=spec, workers=number, seed=seed)
+            if rollouts is None:
+                runs.append(run_once(scenario, design.warmup, design.clock))
+            else:
+                schedule = simulate(scenario, engine=design.clock)
+                runs.append(outcome(schedule.tally(design.warmup)))
+                rollouts.add(schedule, seed)
             done += 1
             yield
         here = max(run.longest for run in runs)
         longest[str(spec)] = max(longest.get(str(spec), 0.0), here)
-        result.rows.append(_row(design.base.with_(rule=spec, workers=number), runs, here))
+        result.rows.append(_row(design.base.with_(rule=spec, workers=number), runs, here, rollouts))
     for spec in design.alg if design.search else ():
 
         def tell(number: int, spec: RuleSpec = spec, done: int = done) -> None:

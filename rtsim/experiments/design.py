@@ -9,8 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rtsim import mdps
 from rtsim.clocks import engine_for
 from rtsim.errors import InvalidValue
+from rtsim.experiments.regrets import AgentSpec
+from rtsim.mdps import TabularMDP
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.timing.units import whole
@@ -40,6 +43,10 @@ class Design:
         Whether to look for ``required_workers``.
     max_workers : int or None
         Where that search gives up.
+    mdp : TabularMDP, str or None
+        Also tell the regret on this MDP, e.g. ``"jump(n=10, p=0.9)"``; see :func:`rtsim.mdps.of`.
+    agent : AgentSpec or str
+        Who acts on it; see :data:`rtsim.experiments.regrets.AGENTS`.
     engine : {"auto", "simpy", "compiled"}
         The clock; results do not depend on it.
     """
@@ -53,6 +60,8 @@ class Design:
     search: bool = True
     engine: str = "auto"
     max_workers: int | None = None
+    mdp: TabularMDP | str | None = None
+    agent: AgentSpec | str = "best"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alg", tuple(RuleSpec.of(rule) for rule in self.alg))
@@ -79,6 +88,9 @@ class Design:
             raise InvalidValue(
                 f"warmup_steps {self.warmup_steps} must lie in 0..{self.base.steps - 1}, below steps {self.base.steps}"
             )
+        if self.mdp is not None:
+            object.__setattr__(self, "mdp", mdps.of(self.mdp))
+        object.__setattr__(self, "agent", AgentSpec.of(self.agent))
         self._check_memory()
         for spec in self.alg:  # a rule that cannot be prepared must say so before hours of work
             for number in self.worker_numbers(spec):
@@ -109,6 +121,11 @@ class Design:
         }
         return "compiled" if found == {"compiled"} else "simpy"
 
+    @property
+    def learns(self) -> bool:
+        """Whether the agent is one that learns."""
+        return AgentSpec.of(self.agent).agent.learner is not None
+
     def worker_numbers(self, spec: RuleSpec) -> tuple[int, ...]:
         """The numbers of workers to simulate for one rule."""
         if spec.rule.single_worker:
@@ -129,6 +146,8 @@ class Design:
             "warmup_steps": self.warmup,
             "target": self.target,
             "max_workers": self.max_workers,
+            "mdp": None if self.mdp is None else str(getattr(self.mdp, "name", self.mdp)),
+            "agent": None if self.mdp is None else str(self.agent),
             "clock": self.clock,
             "rtsim": __version__,
         }

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from rtsim import mdps
 from rtsim.clocks import ENGINES, engine_for
 from rtsim.errors import InvalidValue, UnknownName
 from rtsim.experiments.cells import MEASURES, Cell
 from rtsim.experiments.design import check_memory, run_memory, worker_grid
+from rtsim.experiments.regrets import AgentSpec
 from rtsim.scenario import GAME_BOY, MAX_STEPS, MAX_WORKERS, Mailbox, Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.theory import ceil_ratio
@@ -49,6 +51,10 @@ class Grid:
     target : float
         Inaction fraction for ``required_workers``.
     engine : {"auto", "simpy", "compiled"}
+    mdp : tuple of str or None
+        Also tell the regret on these MDPs, see :func:`rtsim.mdps.of`; with ``statistics`` only.
+    agent : tuple of str
+        Who acts on them, see :data:`rtsim.experiments.regrets.AGENTS`.
 
     >>> grid = Grid(alg=("max_time", "exp_time"), inference_time=("84ms",), workers=(4, 6), seeds=2)
     >>> len(grid.cells())
@@ -73,6 +79,8 @@ class Grid:
     measure: str = "statistics"
     target: float = 0.01
     engine: str = "auto"
+    mdp: tuple[str | None, ...] = (None,)
+    agent: tuple[str, ...] = ("best",)
 
     def __post_init__(self) -> None:
         for name, read in _AXES.items():
@@ -94,6 +102,8 @@ class Grid:
             raise InvalidValue("required_workers searches for the number of workers; leave workers out")
         if self.learners != (1,) and self.measure == "required_learners":
             raise InvalidValue("required_learners searches for the number of learners; leave learners out")
+        if self.measure != "statistics" and self.mdp != (None,):
+            raise InvalidValue(f"{self.measure} looks at no MDP; leave mdp out")
 
     @property
     def size(self) -> int:
@@ -120,6 +130,14 @@ class Grid:
             "mailbox": self.mailbox,
         }
         common: dict[str, Any] = {"steps": self.steps, "seed": self.seed, "learning_starts": self.learning_starts}
+        agents = [str(AgentSpec.of(agent)) for agent in self.agent]
+        worlds: list[tuple[str | None, str | None]] = []
+        for mdp in self.mdp:
+            # A family is named by its canonical text, a file by its own name, which worker processes read again.
+            name = mdp if mdp is None or mdp.strip().endswith((".json", ".npz")) else mdps.of(mdp).name
+            if mdp is not None:
+                mdps.of(mdp)
+            worlds += [(name, agent) for agent in agents] if name is not None else [(None, None)]
         found: dict[Cell, None] = {}
         for values in itertools.product(*axes.values()):
             first = Scenario(**dict(zip(axes, values, strict=True)), **common)
@@ -130,7 +148,8 @@ class Grid:
                 here.program()  # a rule that cannot be prepared says so now
                 cell = self._cell(here, self.size)
                 for seed in range(self.seed, self.seed + self.seeds):
-                    found[replace(cell, scenario=here.with_(seed=seed))] = None
+                    for mdp, agent in worlds:
+                        found[replace(cell, scenario=here.with_(seed=seed), mdp=mdp, agent=agent)] = None
         return list(found)
 
     def _worker_numbers(self, scenario: Scenario) -> tuple[int, ...]:
@@ -188,7 +207,7 @@ def _axis(name: str, values: object, read: Callable[[str, Any], Any]) -> tuple[A
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str | RuleSpec | Mailbox):
+    if not isinstance(value, str | RuleSpec | Mailbox | AgentSpec):
         raise InvalidValue(f"{name} {value!r:.60} must be a text")
     return str(value)
 
@@ -201,6 +220,10 @@ def _law(name: str, value: object) -> str:
 
 def _law_or_none(name: str, value: object) -> str | None:
     return None if value is None else _law(name, value)
+
+
+def _text_or_none(name: str, value: object) -> str | None:
+    return None if value is None else _text(name, value)
 
 
 def _count(name: str, value: object) -> int:
@@ -218,6 +241,8 @@ _AXES: dict[str, Callable[[str, Any], Any]] = {
     "learner_rule": _text,
     "batch": _count,
     "mailbox": _text,
+    "mdp": _text_or_none,
+    "agent": _text,
 }
 _NUMBERS = {"learning_starts": (0, MAX_STEPS), "steps": (1, MAX_STEPS), "seed": (0, 2**63 - 1), "seeds": (1, MAX_CELLS)}
 

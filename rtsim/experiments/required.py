@@ -16,7 +16,7 @@ from rtsim.experiments.closed_forms import largest_inference, paper_formula
 from rtsim.experiments.design import Design
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
-from rtsim.statistics import Statistics
+from rtsim.statistics import Statistics, Tally
 from rtsim.theory import ceil_ratio
 from rtsim.timing import units
 
@@ -35,7 +35,11 @@ class Outcome:
 
 def run_once(scenario: Scenario, warmup: int, engine: str = "auto") -> Outcome:
     """Simulate one scenario and keep its numbers only."""
-    found = tally(scenario, warmup, engine=engine)
+    return outcome(tally(scenario, warmup, engine=engine))
+
+
+def outcome(found: Tally) -> Outcome:
+    """What a tally leaves behind."""
     return Outcome(found.statistics(), found.delay_counts, found.longest_inference_ns / units.NS)
 
 

@@ -250,7 +250,7 @@ def design_bytes(grids: Sequence[Grid], cells: int) -> bytes:
         "rtsim": __version__,
         "cells": cells,
         "grids": [grid.to_json() for grid in grids],
-        "profiles": _profile_digests(grids),
+        "files": _file_digests(grids),
     }
     return (json.dumps({**data, "digest": _digest(data)}, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -261,15 +261,18 @@ def _digest(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _profile_digests(grids: Sequence[Grid]) -> dict[str, str]:
-    """SHA-256 of the profile files that the laws name: a sweep must not go on with other times."""
+def _file_digests(grids: Sequence[Grid]) -> dict[str, str]:
+    """SHA-256 of the profile and MDP files that are named: a sweep must not go on with others."""
     axes = [a for g in grids for a in (g.inference_time, g.learning_time, g.dispatch_time, g.step_time)]
     texts = [law for axis in axes for law in axis if law is not None]
     names = {name for text in texts for name in re.findall(r"profile:([^#]+)#", text)} - set(shipped())
+    names |= {mdp.strip() for grid in grids for mdp in grid.mdp if mdp and mdp.strip().endswith((".json", ".npz"))}
     digests = {}
     for name in sorted(names):
-        text = read_text(name, "profile", MAX_BYTES)
-        digests[name] = hashlib.sha256(text.encode()).hexdigest()
+        try:
+            digests[name] = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+        except (OSError, ValueError) as error:
+            raise FileProblem(f"cannot read {name!r}: {getattr(error, 'strerror', None) or error}") from error
     return digests
 
 
@@ -319,5 +322,5 @@ def same_sweep(path: Path, grids: Sequence[Grid]) -> None:
         )
     if data["grids"] != [grid.to_json() for grid in grids]:
         raise InvalidValue(f"{str(path)!r} holds another sweep; give --resume alone, or name another directory")
-    if data["profiles"] != _profile_digests(grids):
-        raise InvalidValue(f"a profile file has changed since the sweep in {str(path)!r} began; begin anew")
+    if data["files"] != _file_digests(grids):
+        raise InvalidValue(f"a profile or MDP file has changed since the sweep in {str(path)!r} began; begin anew")

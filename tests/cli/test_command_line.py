@@ -553,3 +553,52 @@ def test_bad_studies_are_one_line(said, tmp_path, text, told):
     assert told in err
     assert err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+# Regret
+
+
+def test_compare_tells_the_regret_and_whose_it_is(said):
+    words = ["--alg", "exp_time", *QUICK, "--no-search", "--mdp", "jump(n=4, p=0.8)"]
+    code, text, _ = said("compare", *words)
+    assert code == 0
+    assert "Regret on jump(n=4, p=0.8), agent best" in text
+    _, out, _ = said("compare", *words, "--json")
+    for row in json.loads(out)["rows"]:
+        assert f"{row['regret']['delay_per_s']:.3f}" in text
+    _, _, err = said("compare", *words, "--agent", "ucrl2")
+    assert "in no time" in err
+
+
+def test_mdps_lists_families_and_agents(said):
+    _, text, _ = said("mdps")
+    _, out, _ = said("mdps", "--json")
+    data = json.loads(out)
+    assert all(entry["name"] in text for entry in [*data["mdps"], *data["agents"]])
+    code, out, _ = said("mdps", "jump", "--json")
+    assert (code, set(json.loads(out)["options"])) == (0, {"n", "p"})
+    assert "jump(n=...)" in said("mdps", "jump")[1]
+
+
+BAD_TABLES = {
+    "sum": {"p": [[[0.5, 0.47]], [[1, 0]]]},
+    "negative": {"p": [[[-0.5, 1.5]], [[1, 0]]]},
+    "apart": {"p": [[[1, 0]], [[0, 1]]]},
+    "text": {"p": "half"},
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_a_wrong_mdp_file_is_one_line(said, tmp_path, case):
+    base = {"format": "rtsim-mdp", "version": 1, "states": 2, "actions": 1, "r": [[0.0], [1.0]]}
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({**base, **BAD_TABLES[case]}))
+    code, out, err = said("compare", *QUICK, "--mdp", str(file))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "mine.json" in err
+
+
+@pytest.mark.parametrize("words", [["--mdp", "nope"], ["--mdp", "jump(n=1)"], ["--mdp", "jao", "--agent", "nope"]])
+def test_wrong_worlds_are_one_line(said, words):
+    code, out, err = said("compare", *QUICK, *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)

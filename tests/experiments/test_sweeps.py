@@ -270,7 +270,7 @@ def test_a_run_of_another_version_or_of_changed_profiles_is_not_continued(tmp_pa
     sweep(tmp_path / "run", grid, processes=1)
     text = profile.read_text()
     profile.write_text(text + " ")
-    with pytest.raises(InvalidValue, match="profile file has changed"):
+    with pytest.raises(InvalidValue, match="file has changed"):
         sweep(tmp_path / "run", resume=True, processes=1)
     profile.write_text(text)
     sweep(tmp_path / "run", resume=True, processes=1)

@@ -1,0 +1,148 @@
+"""Regret beside the rows of compare and in the cells of sweeps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from rtsim import Design, Grid, Scenario, compare, mdps, simulate, sweep
+from rtsim.agents import QUCB
+from rtsim.errors import FileProblem, InvalidValue, UnknownName
+from rtsim.experiments import results
+from rtsim.experiments.regrets import AGENTS, REGRET_COLUMNS, AgentSpec, Rollouts
+from rtsim.regret import reference, regret
+
+LAW = "lognorm(mean=84ms, cv=0.1)"
+
+
+def comparison(**changes):
+    base = Scenario("exp_time", LAW, steps=1500, **changes.pop("base", {}))
+    return compare(Design(("exp_time", "phase_locked"), base, workers=(4, 7), seeds=3, search=False, **changes))
+
+
+def test_regret_of_a_row_is_the_mean_of_single_runs():
+    found = comparison(mdp="jump(n=5, p=0.8)", agent="qucb(bonus=0.1)")
+    mdp = mdps.of("jump(n=5, p=0.8)")
+    for row in found.rows:
+        schedules = [simulate(Scenario(row.alg, LAW, workers=row.workers, steps=1500, seed=seed)) for seed in range(3)]
+        best = reference(mdp, schedules[0])[0]
+        runs = [
+            regret(mdp, QUCB(bonus=0.1, every_step=True), schedule, seed, best=best).per_second(schedule)
+            for seed, schedule in enumerate(schedules)
+        ]
+        for part in ("total", "inaction", "delay", "learn", "inaction_on_run"):
+            assert getattr(row.regret, f"{part}_per_s") == pytest.approx(sum(run[part] for run in runs) / 3)
+
+
+def test_the_statistics_do_not_depend_on_whether_regret_is_told():
+    with_regret, without = comparison(mdp="jump"), comparison()
+    assert [replace(row, regret=None) for row in with_regret.rows] == without.rows
+    assert without.to_json()["rows"][0]["regret"] is None
+
+
+def test_the_schema_of_regret_is_the_published_one():
+    rows = json.loads(json.dumps(comparison(mdp="inaction").to_json()))["rows"]
+    needed = {"total_per_s", "inaction_per_s", "delay_per_s", "learn_per_s", "boundary", "noise", "bound"}
+    assert all(needed <= set(row["regret"]) for row in rows)
+    assert set(rows[0]["regret"]["bound"]) == {"inaction_per_s", "delay_per_s", "learn_per_s"}
+
+
+def test_bounds_are_those_of_theorem_1_for_constant_times():
+    # 84 ms are 5.017 steps: with 4 workers 4 of 5.017 steps are acted on, whatever is simulated.
+    step = 1 / 59.7275
+    base = Scenario("max_time", "84ms", steps=3000)
+    found = compare(Design(("max_time",), base, workers=(4,), seeds=1, search=False, mdp="jump(n=10, p=0.9)"))
+    bound = found.rows[0].regret.bound
+    acted = 4 * step / 0.084
+    assert bound["inaction_per_s"] == pytest.approx((1 - acted) / step, rel=1e-9)
+    delays = simulate(base.with_(workers=4)).delay_steps
+    expected = sum(1 - 0.9 ** int(k) for k in delays) / len(delays) * acted / step
+    assert bound["delay_per_s"] == pytest.approx(expected, rel=1e-9)
+    assert found.rows[0].regret.inaction_per_s == pytest.approx(bound["inaction_per_s"], rel=0.02)
+
+
+def test_learners_learn_when_the_schedule_says_and_at_once_where_it_says_nothing():
+    def run(agent: str, **times):
+        scenario = Scenario("max_time", "30ms", workers=2, steps=20_000, **times)
+        rollouts = Rollouts(mdps.of("jao(delta=0.2, epsilon=0.2)"), AgentSpec.of(agent), scenario.step_mean)
+        rollouts.add(simulate(scenario), 0)
+        return rollouts.row().learn_per_s
+
+    at_once = run("ucrl2(scale=0.1)")
+    slowly = run("ucrl2(scale=0.1)", learning_time="10s", batch=1)
+    assert at_once < slowly  # one lesson in 600 steps teaches less than one a step
+    assert run("best") == 0.0
+    assert run("oracle") == 0.0
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_agent_acts_and_the_parts_add_up(name):
+    schedule = simulate(Scenario("exp_time", LAW, workers=6, steps=500, learning_time="40ms"))
+    rollouts = Rollouts(mdps.of("garnet(states=4, actions=2)"), AgentSpec.of(name), 1 / 59.7275)
+    rollouts.add(schedule, 0)
+    (curve,) = rollouts.curves
+    run = curve.last
+    assert run.inaction + run.delay + run.learn == pytest.approx(run.total + run.boundary + run.noise, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nobody",
+        "best(x=1)",
+        "qucb(0.1)",
+        "qucb(bonus=84ms)",
+        "qucb(every_step=1)",
+        "84ms",
+        "",
+        "ucrl2(scale=-1)",
+    ],  # fmt: skip,
+)
+def test_wrong_agents_are_clear_errors(text):
+    with pytest.raises((InvalidValue, UnknownName)):
+        comparison(mdp="jao", agent=text)
+
+
+def test_sweeps_take_mdps_as_an_axis(tmp_path):
+    file = tmp_path / "mine.json"
+    mdps.of("jump(n=3, p=0.5)").save(file)
+    grid = Grid(
+        ("exp_time",), (LAW,), workers=(4, 7), steps=400, seeds=2, mdp=(None, "jump( p=0.5,n=3)", str(file)),
+        agent=("best", "egreedy(epsilon=0.2)"),
+    )  # fmt: skip
+    sweep(tmp_path / "run", grid, processes=1)
+    rows = results(tmp_path / "run")
+    assert len(rows) == 2 * 2 * (1 + 2 * 2)  # without an MDP nobody acts
+    worlds = {(row["mdp"], row["agent"]) for row in rows}
+    assert worlds == {
+        (None, None), ("jump(n=3, p=0.5)", "best"), ("jump(n=3, p=0.5)", "egreedy(epsilon=0.2)"),
+        (str(file), "best"), (str(file), "egreedy(epsilon=0.2)"),
+    }  # fmt: skip
+    keys = ("workers", "seed", "agent")
+    named, read = (
+        {tuple(row[k] for k in keys): [row[c] for c in REGRET_COLUMNS] for row in rows if row["mdp"] == world}
+        for world in ("jump(n=3, p=0.5)", str(file))
+    )
+    assert named == read  # the same MDP by name and from its file
+    assert all(value is not None for values in named.values() for value in values)
+    assert all(row[c] is None for row in rows if row["mdp"] is None for c in REGRET_COLUMNS)
+    sweep(tmp_path / "two", grid, processes=2)
+    assert (tmp_path / "two" / "results.csv").read_bytes() == (tmp_path / "run" / "results.csv").read_bytes()
+    file.write_text(file.read_text().replace("0.25", "0.5"))
+    with pytest.raises((InvalidValue, FileProblem)):
+        sweep(tmp_path / "run", resume=True, processes=1)
+
+
+@pytest.mark.parametrize("changes", [{"mdp": ("nope",)}, {"mdp": ("nope.json",)}, {"agent": ("nope",)}, {"mdp": (3,)}])
+def test_wrong_worlds_are_told_before_anything_runs(tmp_path, changes):
+    grid = {"alg": ("exp_time",), "inference_time": (LAW,), "steps": 100, "mdp": ("jao",), **changes}
+    with pytest.raises((InvalidValue, UnknownName, FileProblem)):
+        sweep(tmp_path / "run", Grid(**grid), processes=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_searches_look_at_no_mdp():
+    with pytest.raises(InvalidValue, match="no MDP"):
+        Grid(measure="required_workers", mdp=("jao",))
