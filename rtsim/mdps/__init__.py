@@ -6,7 +6,7 @@ from rtsim.mdps.registry import ENTRIES, Entry, Option, find, names, of
 from rtsim.mdps.tabular import TabularMDP
 from rtsim.mdps.toy_text import toy_text
 from rtsim.mdps.transforms import repeat_default, sticky, sticky_actions
-from rtsim.mdps.worst_cases import aliased, alternate, delay, forward, inaction, jump
+from rtsim.mdps.worst_cases import aliased, alternate, delay, forward, inaction, jump, pit
 
 __all__ = [
     "ENTRIES",
@@ -25,6 +25,7 @@ __all__ = [
     "maze",
     "names",
     "of",
+    "pit",
     "repeat_default",
     "riverswim",
     "sticky",

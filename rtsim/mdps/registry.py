@@ -85,6 +85,13 @@ ENTRIES: Mapping[str, Entry] = {
             worst_cases.inaction,
         ),
         Entry(
+            "pit",
+            "a ladder out of a pit; every default step falls to the bottom",
+            "ours, against the upper bound in Eq. 3 of Riemer et al. 2025",
+            worst_cases.pit,
+            {"depth": Option("count", 10, "rungs", 1, 2_000)},
+        ),
+        Entry(
             "delay",
             "a cycle as printed: stay with probability p, else the next state; action i is right in state i",
             "Riemer et al. 2025, App. B.2, Eq. 4",
@@ -198,7 +205,7 @@ def names() -> list[str]:
     """Names of all families in the library.
 
     >>> names()[:4]
-    ['inaction', 'delay', 'jump', 'aliased']
+    ['inaction', 'pit', 'delay', 'jump']
     """
     return list(ENTRIES)
 

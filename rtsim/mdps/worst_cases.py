@@ -26,6 +26,33 @@ def inaction() -> TabularMDP:
     return TabularMDP.of(p, [[1.0, 1.0], [0.0, 0.0]], default=(p_default, np.array([[1.0], [0.0]])))
 
 
+def pit(depth: int = 10) -> TabularMDP:
+    """A ladder out of a pit into which every step without an action falls: one such step costs up to ``depth``.
+
+    State 0 pays 1 per step, states 1..depth pay nothing. The agent's one action climbs a rung, or stays on top; the
+    default policy's own action falls to the bottom, state ``depth``. With depth 1 it is :func:`inaction` with one
+    action less. The optimal gain is 1; if the default policy acts on a step with probability q, the top is where no
+    one fell for ``depth`` steps, and the gain is (1 − q)^depth. So inaction can cost more than the largest reward per
+    default step, against the upper bound in Equation 3 of Riemer et al. 2025 (ours): see
+    :func:`rtsim.theory.pit_inaction_regret`.
+
+    Parameters
+    ----------
+    depth : int
+        Rungs, at least 1.
+
+    >>> pit(2).p[:, 0].argmax(axis=1), pit(2).p_default[:, 0].argmax(axis=1)
+    (array([0, 0, 1]), array([2, 2, 2]))
+    """
+    if depth < 1:
+        raise InvalidValue(f"depth {depth} must be at least 1")
+    states = depth + 1
+    top = np.eye(states)[:, :1]
+    climb = np.eye(states)[np.maximum(np.arange(states) - 1, 0)]
+    fall = np.repeat(np.eye(states)[-1:], states, axis=0)
+    return TabularMDP.of(climb[:, None], top, default=(fall[:, None], top))
+
+
 def delay(n: int = 10, p: float = 0.9) -> TabularMDP:
     """The cycle of Appendix B.2 as printed: stay with probability p, else move to the next state.
 

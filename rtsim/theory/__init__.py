@@ -32,9 +32,7 @@ if TYPE_CHECKING:
         interaction_time_max_time,
         jump_delay_regret,
         learning_regret,
-        pipeline_delay,
-        pipeline_delay_regret,
-        pipeline_inaction_regret,
+        pit_inaction_regret,
         realtime_regret,
         required_chunk,
         sequential_inaction_rate,
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from rtsim.theory.loss import Loss, blocking, late_probability, time_triggered_inaction
     from rtsim.theory.memoryless import DelayedPolicy, best_delayed
     from rtsim.theory.pending import pending_optimum
+    from rtsim.theory.pipeline import pipeline_delay, pipeline_delay_regret, pipeline_inaction_regret
     from rtsim.theory.stochasticity import optimal_action_groups, p_minimax, pending_influence
 
 #: What needs sparse matrices is loaded on first use: scenarios import this room for :func:`capacity_limit` alone.
@@ -72,9 +71,10 @@ _HOMES = {
     "p_minimax": "rtsim.theory.stochasticity",
     "pending_influence": "rtsim.theory.stochasticity",
     "pending_optimum": "rtsim.theory.pending",
-    "pipeline_delay": "rtsim.theory.bounds",
-    "pipeline_delay_regret": "rtsim.theory.bounds",
-    "pipeline_inaction_regret": "rtsim.theory.bounds",
+    "pipeline_delay": "rtsim.theory.pipeline",
+    "pipeline_delay_regret": "rtsim.theory.pipeline",
+    "pipeline_inaction_regret": "rtsim.theory.pipeline",
+    "pit_inaction_regret": "rtsim.theory.bounds",
     "realtime_regret": "rtsim.theory.bounds",
     "required_chunk": "rtsim.theory.bounds",
     "sequential_inaction_rate": "rtsim.theory.bounds",
@@ -114,6 +114,7 @@ __all__ = [
     "pipeline_delay_regret",
     "pipeline_inaction",
     "pipeline_inaction_regret",
+    "pit_inaction_regret",
     "realtime_regret",
     "required_chunk",
     "required_learners",

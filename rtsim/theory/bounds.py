@@ -1,4 +1,4 @@
-"""The papers' regret bounds as functions, and what they are exactly where that is known.
+"""The first paper's regret bounds as functions, and what they are exactly where that is known.
 
 Regret is in units of reward. Bounds that the papers give up to a constant are returned with the constant 1; the
 docstring says which are attained.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue
+from rtsim.theory.inaction import capacity_limit, ceil_ratio
 
 Delays = int | Sequence[float] | NDArray[np.float64]
 
@@ -44,7 +44,9 @@ def learning_regret(time: float, interaction_time: float, actions: int = 1, chun
 def inaction_regret(time: float, interaction_time: float, step: float, largest_reward: float = 1.0) -> float:
     """Equation 3: τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M steps without an action, each costing at most the largest reward.
 
-    Riemer et al. 2025, Theorem 1, Eq. 3. Attained, with equality in expectation, by :func:`rtsim.mdps.inaction`.
+    Riemer et al. 2025, Theorem 1, Eq. 3. Attained, with equality in expectation, by :func:`rtsim.mdps.inaction`. As
+    an upper bound it counts only what is not earned on the default steps themselves, not what they spoil for later:
+    see :func:`pit_inaction_regret`.
 
     Parameters
     ----------
@@ -57,6 +59,26 @@ def inaction_regret(time: float, interaction_time: float, step: float, largest_r
     50.0
     """
     return largest_reward * time / interaction_time * max(interaction_time - step, 0.0) / step
+
+
+def pit_inaction_regret(depth: int, inaction: float) -> float:
+    """Regret per step on :func:`rtsim.mdps.pit` if each step is a default step with probability q: 1 − (1 − q)^depth.
+
+    About depth·q for small q, where Equation 3's upper bound (Riemer et al. 2025) is q times the largest reward, 1.
+    Nothing is left to learn, there is no delay, and the world is deterministic, so no other term of Theorem 1 can pay
+    the difference. What does bound the cost of a default step is the largest gap, one reward plus the span of the
+    bias (ours).
+
+    Parameters
+    ----------
+    depth : int
+    inaction : float
+        q.
+
+    >>> round(pit_inaction_regret(50, 0.01), 3)
+    0.395
+    """
+    return 1.0 - (1.0 - inaction) ** depth
 
 
 def sequential_inaction_rate(inference: float, step: float, largest_reward: float = 1.0) -> float:
@@ -214,8 +236,6 @@ def interaction_time_max_time(maximum: float, workers: int, step: float, rounded
     >>> interaction_time_max_time(0.25, 10, 0.01), interaction_time_max_time(0.25, 10, 0.01, rounded=True)
     (0.025, 0.03)
     """
-    from rtsim.theory.inaction import ceil_ratio
-
     share = maximum / workers
     return ceil_ratio(share, step) * step if rounded else max(step, share)
 
@@ -250,8 +270,6 @@ def chunking_inaction(inference: float, step: float, chunk: int, growth: float =
     >>> chunking_inaction(0.2, 0.01, 10), chunking_inaction(0.2, 0.01, 20)
     (0.5, 0.0)
     """
-    from rtsim.theory.inaction import capacity_limit
-
     return capacity_limit(chunk, step, inference * (1.0 + growth * (chunk - 1)))
 
 
@@ -263,8 +281,6 @@ def required_chunk(inference: float, step: float, growth: float = 0.0) -> int | 
     >>> required_chunk(0.2, 0.01), required_chunk(0.2, 0.01, growth=0.04), required_chunk(0.2, 0.01, growth=0.05)
     (20, 96, None)
     """
-    from rtsim.theory.inaction import ceil_ratio
-
     if inference <= step:
         return 1
     each = step - growth * inference
@@ -318,72 +334,6 @@ def realtime_regret(
         inaction_regret(time, interaction_time, step, largest_reward),
         largest_reward * delay_regret(time, interaction_time, p_minimax, delay),
     )
-
-
-def pipeline_delay(layers: int, layer_steps: float, skip: bool = False) -> int:
-    """Age in steps of the observation an action rests on in a pipelined network: ⌈Nδ⌉, or ⌈δ⌉ with skip connections.
-
-    Anokhin et al. 2025, Section 3.1 and Proposition 1.
-
-    Parameters
-    ----------
-    layers : int
-        N.
-    layer_steps : float
-        δ, steps that one layer takes.
-    skip : bool
-        Temporal skip connections: the freshest input passes one layer.
-
-    >>> pipeline_delay(5, 1.0), pipeline_delay(5, 1.0, skip=True), pipeline_delay(5, 0.5)
-    (5, 1, 3)
-    """
-    from rtsim.theory.inaction import ceil_ratio
-
-    return ceil_ratio(layer_steps * (1 if skip else layers), 1.0)
-
-
-def pipeline_delay_regret(steps: int, layers: int, layer_steps: float, p_minimax: float, skip: bool = False) -> float:
-    """Proposition 1: t (1 − p_minimax^⌈Nδ⌉) without, t (1 − p_minimax^⌈δ⌉) with temporal skip connections.
-
-    Anokhin et al. 2025, Eqs. 1 and 2; a worst case, like Equation 4 of Riemer et al. 2025.
-
-    Parameters
-    ----------
-    steps : int
-        t.
-    layers, layer_steps, p_minimax, skip
-        As for :func:`pipeline_delay`.
-
-    >>> pipeline_delay_regret(1000, 4, 0.5, 0.5), pipeline_delay_regret(1000, 4, 0.5, 0.5, skip=True)
-    (750.0, 500.0)
-    """
-    return steps * delay_regret_per_action(p_minimax, pipeline_delay(layers, layer_steps, skip))
-
-
-def pipeline_inaction_regret(
-    t: int, layer_steps: float, layers: int = 1, per: Literal["interaction", "step"] = "interaction"
-) -> float:
-    """Proposition 3: t (δ − 1) for a pipeline; one layer after the other it would be t (Nδ − 1).
-
-    Anokhin et al. 2025, App. H, Eq. 5, counts t in interactions of the agent, δ steps apart. Per environment step the
-    inaction of the worst case is (δ − 1)/δ.
-
-    Parameters
-    ----------
-    t : int
-        Interactions, or environment steps with ``per="step"``.
-    layer_steps : float
-        δ, steps that one layer takes.
-    layers : int
-        N of a network that does *not* run its layers in parallel; 1 for a pipeline of any depth.
-    per : {"interaction", "step"}
-
-    >>> pipeline_inaction_regret(100, 4.0), pipeline_inaction_regret(100, 4.0, per="step")
-    (300.0, 75.0)
-    """
-    between = layers * layer_steps
-    lost = max(between - 1.0, 0.0)
-    return t * (lost if per == "interaction" else lost / max(between, 1.0))
 
 
 def _weights(delay: Delays) -> NDArray[np.float64]:

@@ -215,10 +215,9 @@ def _augmented(world: Blocks, chances: Floats) -> tuple[sparse.csr_array, Floats
             )
     at = [np.searchsorted(known, np.concatenate(codes)) for codes in (rows, columns)]
     chain = sparse.coo_array((np.concatenate(data), tuple(at)), shape=(len(known),) * 2).tocsr()
-    earned = np.zeros(len(known))
-    for codes, values in rewards:
-        np.add.at(earned, np.searchsorted(known, codes), values)
-    return chain, earned, np.searchsorted(known, np.arange(size) + size * none)
+    codes, values = (np.concatenate(parts) for parts in zip(*rewards, strict=True))
+    earned = np.bincount(np.searchsorted(known, codes), values, minlength=len(known)).astype(np.float64)
+    return chain, earned, np.searchsorted(known, np.arange(size) + size * none).astype(np.int64)
 
 
 def _delay(delay: Delay) -> tuple[int | None, Floats]:

@@ -14,7 +14,6 @@ from scipy import sparse
 
 from rtsim.errors import InvalidValue, NoConvergence, UnknownName
 from rtsim.mdps import TabularMDP
-from rtsim.theory import chains
 from rtsim.theory.average_reward import WARM_WORK, Actions, Model, Optimum, policy_iteration
 from rtsim.theory.chains import Floats
 from rtsim.theory.delayed import blocks
@@ -141,8 +140,8 @@ def _value_iteration(p: Floats, r: Floats, depth: int, tolerance: float, sweeps:
     values, then a maximum over the action chosen now.
     """
     states, actions = r.shape
-    thin = np.count_nonzero(p) < chains.DENSE_SHARE * p.size
-    matrices = [sparse.csr_array(p[:, a]) if thin else np.ascontiguousarray(p[:, a]) for a in range(actions)]
+    # Sparse products run on one core; the threads of a dense one cost more than they bring at this size.
+    matrices = [sparse.csr_array(p[:, a]) for a in range(actions)]
     queues = actions**depth
     values = np.zeros((states, queues))
     change = np.empty_like(values)

@@ -16,6 +16,7 @@ EXAMPLES = [
     "aliased",
     "forward(states=5, start=2)",
     "alternate",
+    "pit(depth=3)",
     "maze(width=4, height=3)",
     "jao",
     "jao(states=10, actions=3)",
@@ -153,6 +154,14 @@ def test_sticky_actions_of_a_deterministic_world_follow_the_definition():
     row = mdp.p[1 * 2 + 1, 0]
     assert row[2 * 2 + 0] == 0.75
     assert row[1 * 2 + 1] == 0.25
+
+
+def test_default_steps_of_sticky_actions_do_not_count_as_the_last_action():
+    base = mdps.garnet(4, 3, 2, seed=2).with_default("random")
+    mdp = mdps.sticky_actions(base, 0.25)
+    for s in range(4):
+        for last in range(3):
+            assert mdp.p_default[s * 3 + last, :, last::3] == pytest.approx(base.p_default[s])
 
 
 def test_repeating_default_does_what_the_agent_did_last():

@@ -28,6 +28,28 @@ def test_equation_3_is_attained_by_its_worst_case(every):
     assert lost == pytest.approx(theory.inaction_regret(time, every * step, step), rel=1e-9)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 7, 50])
+@pytest.mark.parametrize("inaction", [0.01, 0.3])
+def test_inaction_can_cost_more_than_a_reward_per_default_step(depth, inaction):
+    # Equation 3's upper bound is one reward per default step, here ``inaction`` per step. The gaps of the default
+    # steps, weighted by how often each state is left by one, are exactly the regret.
+    mdp = mdps.pit(depth)
+    gain = theory.delayed_gain(mdp, np.zeros(depth + 1, dtype=int), 0, inaction=inaction)
+    assert 1 - gain == pytest.approx(theory.pit_inaction_regret(depth, inaction), abs=1e-12)
+    solved = theory.optimum(mdp)
+    default = theory.gaps(mdp, solved)[1][:, 0]
+    shares = np.append(inaction * (1 - inaction) ** np.arange(depth), (1 - inaction) ** depth)[::-1]
+    assert inaction * shares @ default == pytest.approx(1 - gain, abs=1e-12)
+    assert default.max() <= 1 + np.ptp(solved.bias) + 1e-12
+    bound = inaction * mdp.r.max()
+    assert 1 - gain == pytest.approx(bound) if depth == 1 else 1 - gain > 1.2 * bound
+
+
+def test_pit_deeper_than_the_agent_can_climb_is_never_left():
+    # Acting on every second step, one rung up and down again: the regret is 1 per step, twice Equation 3's bound.
+    assert theory.delayed_gain(mdps.pit(2), [0, 0, 0], 0, every=2) == pytest.approx(0.0, abs=1e-12)
+
+
 def test_remark_1_is_equation_3_per_second_with_the_inference_time_for_the_interaction_time():
     assert theory.sequential_inaction_rate(0.25, 0.1) == pytest.approx((0.25 - 0.1) / (0.1 * 0.25))
     assert theory.sequential_inaction_rate(0.05, 0.1) == 0.0
@@ -133,10 +155,11 @@ def test_public_functions_of_theory_are_all_there_and_sorted():
 
 
 def test_every_formula_names_its_source():
-    from rtsim.theory import bounds
+    from rtsim.theory import bounds, pipeline
 
-    for name, found in vars(bounds).items():
-        if callable(found) and getattr(found, "__module__", "") == bounds.__name__ and not name.startswith("_"):
+    for name, found in {**vars(bounds), **vars(pipeline)}.items():
+        home = getattr(found, "__module__", "")
+        if callable(found) and home in (bounds.__name__, pipeline.__name__) and not name.startswith("_"):
             words = " ".join(found.__doc__.split())
             assert "et al. 20" in words or "Theorem 1" in words, name
 
