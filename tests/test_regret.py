@@ -176,6 +176,14 @@ def test_reference_knows_sequential_interaction():
     assert reference(mdps.of("jao"), schedule)[1] is not None
 
 
+def test_reference_knows_how_often_no_action_comes():
+    # Undelayed where it acts, every action pays 1, the default's none.
+    schedule = random_schedule(2, 4_000, 0.7, 0)
+    _, found = reference(mdps.of("jump(n=4)"), schedule)
+    assert found is not None
+    assert found.gain == pytest.approx(schedule.acted.mean(), abs=6e-4)  # the share is taken to three digits
+
+
 def test_reference_of_schedule_without_actions_is_some_policy():
     schedule = random_schedule(0, 50, 0.0, 0)
     found = regret(mdps.of("inaction"), agents.Tabular([0, 0]), schedule)

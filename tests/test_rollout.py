@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 
 from rtsim import agents, mdps
 from rtsim.agents import kernel
+from rtsim.agents.kernel import moves
 from rtsim.agents.world import stream
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
@@ -239,3 +240,13 @@ def test_rollout_without_numba_compilation_is_the_same():
     ]
     assert printed[0].stdout == printed[1].stdout
     assert len(printed[0].stdout.splitlines()) == 3, printed[0].stderr[-2000:]
+
+
+def test_action_of_probability_zero_is_never_drawn():
+    # Ten times 0.1 sum to a little less than 1; what the largest number drawn exceeds must not be an action.
+    row = np.array([[0.0] + [0.1] * 10 + [0.0]])
+    largest = 1 - 2.0**-53
+    assert np.cumsum(row)[-1] <= largest
+    table = agents.world.cumulated(row)
+    assert moves.place(table, 0, 11, largest) == 10
+    assert moves.place(table, 0, 11, 0.0) == 1

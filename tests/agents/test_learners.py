@@ -76,7 +76,7 @@ class Naive:
         self.actions: list[int] = []
         self.rewards: list[float] = []
         shape = (mdp.states, mdp.actions)
-        first = policy.horizon if isinstance(policy, QUCB) else policy.initial
+        first = float(policy.horizon if isinstance(policy, QUCB) else policy.initial)
         greedy = np.zeros(mdp.states, int)
         self.versions = [(np.full(shape, first), np.full(shape, first), np.zeros(shape, int), greedy)]
         self.lessons = list(lessons_of(schedule, policy.credit == "observation", self.rewards))
@@ -119,15 +119,23 @@ class Naive:
         if bound[s, greedy[s]] < bound[s].max():
             greedy[s] = a if bound[s, a] == bound[s].max() else bound[s].argmax()
 
-    def choose(self, i: int, o: int, states: list[int], u: float) -> int:
-        self.states = states
-        if self.explored is not None and self.explored[i] >= 0:
-            return int(self.explored[i])
-        return int(self.parameters(self.schedule.steps["version"][i])[3][states[o]])
-
 
 def draws(mdp: TabularMDP, schedule: Schedule, seed: int = 5) -> Draws:
     return Draws(World.of(mdp), schedule, seed)
+
+
+def assert_naive(mdp: TabularMDP, learner: QUCB | EpsilonGreedyQ, schedule: Schedule) -> None:
+    """The world goes the way of the compiled run; every action must be one the naive learner finds best."""
+    found = rollout(mdp, learner, schedule, 5)
+    naive = Naive(mdp, learner, schedule)
+    naive.states, naive.actions = found.states.tolist(), found.actions.tolist()
+    naive.rewards[:] = found.rewards.tolist()
+    for i in np.flatnonzero(found.acted):
+        if naive.explored is not None and naive.explored[i] >= 0:
+            assert found.actions[i] == naive.explored[i]
+            continue
+        bound = naive.parameters(schedule.steps["version"][i])[1][found.states[schedule.steps["observation"][i]]]
+        assert bound[found.actions[i]] >= bound.max() - 1e-9 * (1 + np.abs(bound).max()), f"step {i}"
 
 
 @pytest.mark.parametrize("credit", ["observation", "state"])
@@ -135,23 +143,17 @@ def draws(mdp: TabularMDP, schedule: Schedule, seed: int = 5) -> Draws:
 def test_q_learning_equals_a_learner_that_keeps_all_versions(
     credit: str, mdp: TabularMDP, schedule: Schedule, learner: QUCB | EpsilonGreedyQ
 ):
-    if not len(schedule.updates["version"]):
-        return
-    learner = replace(learner, credit=credit)
-    found = rollout(mdp, learner, schedule, 5)
-    naive = Naive(mdp, learner, schedule)
-    # The world goes the way of the compiled run; every action must be one the naive learner finds best.
-    naive.states, naive.actions, naive.rewards[:] = (
-        found.states.tolist(),
-        found.actions.tolist(),
-        found.rewards.tolist(),
-    )
-    for i in np.flatnonzero(found.acted):
-        if naive.explored is not None and naive.explored[i] >= 0:
-            assert found.actions[i] == naive.explored[i]
-            continue
-        bound = naive.parameters(schedule.steps["version"][i])[1][found.states[schedule.steps["observation"][i]]]
-        assert bound[found.actions[i]] >= bound.max() - 1e-9 * (1 + np.abs(bound).max()), f"step {i}"
+    if len(schedule.updates["version"]):
+        assert_naive(mdp, replace(learner, credit=credit), schedule)
+
+
+@pytest.mark.parametrize("learner", [LEARNERS[0], EpsilonGreedyQ(initial=5.0, discount=0.8)])
+@pytest.mark.parametrize("rule", ["sequential", "exp_time"])
+def test_q_learning_in_long_runs_equals_a_learner_that_keeps_all_versions(rule: str, learner: QUCB | EpsilonGreedyQ):
+    mdp = mdps.garnet(3, 3, 3, seed=4)
+    schedule = simulated(rule, 3, 4_000, 2.6, 2, learning=True)
+    assert_naive(mdp, learner, schedule)
+    assert_same(*both(mdp, replace(learner, every_step=True), schedule))
 
 
 def both(mdp: TabularMDP, learner: agents.Policy, schedule: Schedule) -> tuple[Rollout, Rollout]:
