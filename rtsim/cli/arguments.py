@@ -165,7 +165,7 @@ class Sweep:
     agent: Texts = ("best",)
     """Who acts on them; see rtsim mdps."""
     engine: Text = "auto"
-    """Clock: simpy (the reference), compiled (the same results, faster; built-in rules), or auto."""
+    """Clock: simpy (the reference), compiled (the same results, faster; rules that compile), or auto."""
     resume: Flag = False
     """Go on with a run; its grid need not be given again."""
     processes: Optional = None

@@ -75,7 +75,7 @@ def _values(path: str, data: dict[str, Any], types: dict[str, Any]) -> dict[str,
 
 def _config_text(path: str, studies: bool) -> str:
     """The text of a config file, or of a study that comes with rtsim."""
-    if studies and not os.path.exists(path):
+    if studies and not os.path.isfile(path):
         from importlib import resources
 
         study = resources.files("rtsim.experiments") / "studies" / f"{path}.toml"

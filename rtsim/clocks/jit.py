@@ -67,9 +67,13 @@ def fingerprint(function: Callable[..., Any], inside: tuple[Any, ...] = ()) -> t
         raise InvalidValue(f"{name} has a closure or default arguments; pass what it needs in params")
     if function.__code__ in inside:
         raise InvalidValue(f"{name} calls itself")
+    read = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
+    for other, value in read.items():
+        if not isinstance(value, int | FunctionType | type(len) | type):
+            kind = type(value).__name__
+            raise InvalidValue(f"{name} reads {other}, a {kind}; rules read whole numbers and call plain functions")
     inside = (*inside, function.__code__)
     helpers = {name: fingerprint(helper, inside) for name, helper in _helpers(function).items()}
-    read = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
     return function.__code__, tuple(
         (name, helpers.get(name, value if isinstance(value, int) else id(value))) for name, value in read.items()
     )
@@ -143,11 +147,11 @@ def _essence(error: Exception, file: str) -> str:
     return first + (f" (line {where[-1]})" if where else "")
 
 
-def sources_digest(*folders: Path) -> str:
-    """A digest of all Python source in some folders: compiled code is stale when it changes."""
+def sources_digest(*sources: Path) -> str:
+    """A digest of some files, and of all Python source in some folders: compiled code is stale when it changes."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for folder in folders:
-        for path in sorted(folder.glob("*.py")):
+    for source in sources:
+        for path in sorted(source.glob("*.py")) if source.is_dir() else [source]:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
@@ -43,15 +43,18 @@ class Cell:
         The results do not depend on it.
     mdp, agent : str or None
         What the regret is told of, and who acts there.
+    sizes : tuple of int or None
+        :func:`parameters` of the inference and the learning time: a worker on another machine may not have the profile.
     """
 
     scenario: Scenario
     measure: str
     warmup_steps: int
     target: float | None
-    clock: str
+    clock: str = field(compare=False)
     mdp: str | None = None
     agent: str | None = None
+    sizes: tuple[int | None, int | None] = field(default=(None, None), compare=False)
 
     def settings(self) -> dict[str, Value]:
         """The columns that say what was simulated, in order."""
@@ -80,22 +83,23 @@ class Cell:
         RuleFault
             If a rule breaks its contract.
         """
-        return {**_context(self.scenario), **MEASURES[self.measure](self)}
+        return {**self._context(), **MEASURES[self.measure](self)}
+
+    def _context(self) -> dict[str, Value]:
+        """What the laws amount to, so that results can be read without them."""
+        scenario = self.scenario
+        learning = scenario.learning_time
+        return {
+            "inference_time_s": scenario.inference_mean,
+            "learning_time_s": None if learning is None else learning.mean,
+            "step_time_s": scenario.step_mean,
+            "inference_parameters": self.sizes[0],
+            "learning_parameters": self.sizes[1],
+            "capacity_limit": scenario.capacity_limit,
+        }
 
 
-def _context(scenario: Scenario) -> dict[str, Value]:
-    """What the laws amount to, so that results can be read without them."""
-    learning = scenario.learning_time
-    return {
-        "inference_time_s": scenario.inference_mean,
-        "learning_time_s": None if learning is None else learning.mean,
-        "step_time_s": scenario.step_mean,
-        "inference_parameters": parameters(str(scenario.inference_time)),
-        "learning_parameters": parameters(str(learning)),
-        "capacity_limit": scenario.capacity_limit,
-    }
-
-
+@lru_cache(maxsize=1024)
 def parameters(law: str) -> int | None:
     """Parameters of the network whose measured times stand in a law, None if there is none (or several).
 
@@ -211,7 +215,7 @@ FOUND: dict[str, type] = {
     "learning_parameters": int,
     "capacity_limit": float,
     "theory_inaction_fraction": float,
-    **{field.name: _kind(field.type) for field in fields(Statistics) if field.name != "steps"},
+    **{found.name: _kind(found.type) for found in fields(Statistics) if found.name != "steps"},
     **dict.fromkeys(REGRET_COLUMNS, float),
     "required": int,
     "required_formula": int,

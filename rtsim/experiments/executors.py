@@ -9,17 +9,20 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rtsim.errors import InvalidValue, MissingExtra, RtsimError, UnknownName
+from rtsim.errors import InvalidValue, MissingExtra, RtsimError
 from rtsim.experiments.cells import Cell, Value
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
+#: More processes than these a pool does not take on Windows.
+MOST_PROCESSES = 61 if sys.platform == "win32" else 1024
 #: A cell whose process died this often is run alone, and given up if it dies again.
 ATTEMPTS = 3
 #: Cells travel in chunks of about a tenth of a second, so that travelling costs little; see Cell.work.
@@ -48,6 +51,8 @@ def measure(cell: Cell) -> Found:
         return Failure(str(error))
     except MemoryError:
         return Failure("out of memory")
+    except Exception as error:  # one cell must not end the sweep
+        return Failure(f"{type(error).__name__}: {error}")
 
 
 def measure_all(parcel: Parcel) -> dict[int, Found]:
@@ -57,11 +62,12 @@ def measure_all(parcel: Parcel) -> dict[int, Found]:
 
 def _measure_bytes(data: bytes) -> Found:
     try:
-        return measure(pickle.loads(data))
-    except UnknownName as error:
+        cell = pickle.loads(data)
+    except Exception as error:
         return Failure(
             f"{error}; worker processes do not know it: register it where they import it, or give processes=1"
         )
+    return measure(cell)
 
 
 def parcel_of(chunk: Chunk) -> Parcel:
@@ -166,6 +172,11 @@ class _Pool:
         from concurrent.futures import FIRST_COMPLETED, wait
         from concurrent.futures.process import BrokenProcessPool
 
+        if any(cell.clock == "compiled" for cell in cells.values()):
+            # Compiled here, where it is not, all processes find it on the disk.
+            from rtsim.clocks import kernel
+
+            kernel.built_in()
         self.waiting = chunks(cells)[::-1]
         self.deaths = dict.fromkeys(cells, 0)
         while self.waiting or self.flying:
@@ -254,10 +265,10 @@ def _connect(ray: Any, address: str | None) -> None:
     where = f"the Ray cluster at {address!r}" if address else "Ray on this machine"
     try:
         host, _, port = (address or "").rpartition(":")
-        if host and port.isdecimal():  # Ray itself would try for minutes
+        if host and port.isdecimal() and "://" not in host:  # Ray itself would try for minutes
             import socket
 
-            socket.create_connection((host, int(port)), timeout=5).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
         # Without it Ray warns at every start of what a later version will do about GPUs, which nobody uses here.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -295,5 +306,8 @@ def _ray_tasks(ray: Any, cells: Mapping[int, Cell]) -> Iterator[tuple[int, Found
             try:
                 yield from ray.get(reference).items()
             except ray.exceptions.RayError as error:
+                if len(chunk) > 1:  # one of them is to blame; the others are not to suffer
+                    waiting += [{index: cell} for index, cell in chunk.items()]
+                    continue
                 failure = Failure(" ".join(str(error).split())[:300])
                 yield from dict.fromkeys(chunk, failure).items()

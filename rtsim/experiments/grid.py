@@ -11,7 +11,7 @@ from typing import Any
 from rtsim import mdps
 from rtsim.clocks import ENGINES, engine_for
 from rtsim.errors import InvalidValue, UnknownName
-from rtsim.experiments.cells import MEASURES, Cell
+from rtsim.experiments.cells import MEASURES, Cell, parameters
 from rtsim.experiments.design import check_memory, run_memory, worker_grid
 from rtsim.experiments.regrets import AgentSpec
 from rtsim.scenario import GAME_BOY, MAX_STEPS, MAX_WORKERS, Mailbox, Scenario
@@ -177,6 +177,7 @@ class Grid:
             warmup if self.warmup_steps is None else self.warmup_steps,
             self.target if self.measure == "required_workers" else None,
             engine_for(scenario, self.engine, runs=runs),
+            sizes=(parameters(str(scenario.inference_time)), parameters(str(scenario.learning_time))),
         )
 
     def to_json(self) -> dict[str, Any]:

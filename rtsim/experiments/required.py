@@ -45,7 +45,7 @@ def outcome(found: Tally) -> Outcome:
 
 @dataclass(frozen=True)
 class Required:
-    """Smallest number of workers that reaches the target, or why there is none."""
+    """Smallest number of workers tried that reaches the target, or why there is none."""
 
     target: float
     workers: int | None
@@ -97,7 +97,7 @@ def required_workers(
         if reaches(number):
             number = next((skipped for skipped in range(last + 1, number) if reaches(skipped)), number)
             return Required(design.target, number, formula, None, tried[number])
-        last, number = number, number + max(number // STRIDE, 1)
+        last, number = number, min(number + max(number // STRIDE, 1), max(limit, number + 1))
     best = min(((inaction, number) for number, inaction in tried.items()), default=(1.0, 1))
     if spec.rule.single_worker:
         reason = f"{spec.name} is one process by definition"
@@ -136,7 +136,8 @@ def required_learners(scenario: Scenario, warmup: int, engine: str = "auto") -> 
     """Smallest number of learning processes with at least one transition learned from per environment step.
 
     N_L* of the first paper's Question 4, by simulation: numbers are tried from the fewest that
-    could do if no learner ever waited for another, up to twice the paper's ⌈τ̄_L/(B τ_M)⌉.
+    could do if no learner ever waited for another, up to twice the paper's ⌈τ̄_L/(B τ_M)⌉. How many updates
+    of a learner fall into the steps counted is certain to one; so much may be missing.
 
     Raises
     ------
@@ -153,6 +154,6 @@ def required_learners(scenario: Scenario, warmup: int, engine: str = "auto") -> 
     for number in range(max(least, 1), limit + 1):
         found = run_once(scenario.with_(learners=number), warmup, engine).statistics.transitions_per_step
         most = max(most, found)
-        if found >= 1:
+        if found >= 1 - number * scenario.batch / (scenario.steps - warmup):
             return RequiredLearners(number, formula, None, found)
     return RequiredLearners(None, formula, f"none up to {limit} learners; most per step {most:.4f}", None)

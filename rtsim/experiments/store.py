@@ -4,18 +4,22 @@
 every setting and every number found. Rows are appended as cells finish, one write each, so that
 a kill at any moment loses at most the row being written; reading drops what is not whole.
 When a sweep ends its rows are put in the order of its cells. Neither file holds a
-time or a machine: the same sweep gives the same bytes wherever and however it ran.
+time or a machine: the same sweep gives the same bytes however it ran (on one platform with the
+same pinned libraries; the last digits of libm differ between platforms).
 """
 
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import math
 import os
 import re
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +41,8 @@ ANSWERS = {
 }
 COLUMNS: dict[str, type] = {"cell": int, **SETTINGS, **FOUND}
 MAX_BYTES = 10**10
+#: Temporary files older than this, in s, are left over; younger ones may be being written, by a report.
+STALE = 3600.0
 Record = dict[str, Value]
 
 
@@ -133,8 +139,8 @@ class RunDirectory:
         folder = Path(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            foreign = [child.name for child in folder.iterdir() if not _ours(child.name)]
             begun = (folder / DESIGN).exists()
+            foreign = [child.name for child in folder.iterdir() if not _empty(child.name)]
         except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
             reason = getattr(error, "strerror", None) or error
             raise FileProblem(f"cannot make run directory {str(folder)!r}: {reason}") from error
@@ -159,16 +165,18 @@ class RunDirectory:
             same_sweep(self.path, self.grids)
         else:
             write_atomically(design, design_bytes(self.grids, len(self.cells)))
-        for left in self.path.glob(TEMPORARY + "*"):  # of a process that was killed while it wrote
-            left.unlink()
+        for left in self.path.glob(TEMPORARY + "*"):
+            if time.time() - left.stat().st_mtime > STALE:  # of a process that was killed while it wrote
+                left.unlink()
         if results.exists():
             self._take_rows(results)
         write_atomically(results, HEADER + b"".join(self.finished.values()))
-        self._file = os.open(results, os.O_WRONLY | os.O_APPEND)
+        self._file = os.open(results, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
 
     def _take_rows(self, results: Path) -> None:
         """Keep what is whole and of this sweep; the rest will be run again."""
         rows, self.discarded = read_rows(results)
+        torn = self.discarded
         wanted = list(SETTINGS)
         for row in rows:
             index = row["cell"]
@@ -179,6 +187,8 @@ class RunDirectory:
                     self.finished[index] = _line(list(row.values()))
                     continue
             self.discarded += 1
+        if self.discarded > torn:  # whole rows, but not ours: somebody's all the same
+            write_atomically(results.with_suffix(".csv.bak"), results.read_bytes())
 
     def _take_lock(self) -> None:
         """Held by the file system until this process ends, however it ends."""
@@ -187,15 +197,15 @@ class RunDirectory:
         except OSError as error:
             raise FileProblem(f"cannot write to {str(self.path)!r}: {error.strerror or error}") from error
         try:
-            import fcntl
-        except ImportError:  # not on Windows
-            return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._lock)
         except OSError as error:
             os.close(self._lock)
             self._lock = -1
-            raise FileProblem(f"another process is writing to {str(self.path)!r}; wait for it or stop it") from error
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+                message = f"another process is writing to {str(self.path)!r}; wait for it or stop it"
+            else:
+                message = f"cannot lock {str(self.path)!r}: {error.strerror}; use a directory on a local disk"
+            raise FileProblem(message) from error
 
     @property
     def open_cells(self) -> list[int]:
@@ -239,8 +249,21 @@ class RunDirectory:
                 self._lock = -1
 
 
-def _ours(name: str) -> bool:
-    return name in (LOCK, DESIGN, RESULTS) or name.startswith(TEMPORARY)
+def _lock(file: int) -> None:
+    """Take an open file for this process alone, or OSError."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _empty(name: str) -> bool:
+    """Whether a directory with such a file counts as empty: what a kill at the very start leaves."""
+    return name == LOCK or name.startswith(TEMPORARY)
 
 
 def design_bytes(grids: Sequence[Grid], cells: int) -> bytes:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtsim.errors import InvalidValue, UnknownName
-from rtsim.experiments.executors import Executor, Failure, cores, in_process, local, on_ray
+from rtsim.experiments.executors import MOST_PROCESSES, Executor, Failure, cores, in_process, local, on_ray
 from rtsim.experiments.grid import Grid, cells_of
-from rtsim.experiments.store import Record, RunDirectory, read_design, read_rows
+from rtsim.experiments.store import RESULTS, Record, RunDirectory, read_design, read_rows
 from rtsim.timing.units import whole
 
 EXECUTORS = ("local", "ray")
@@ -100,7 +100,7 @@ def sweep(
         raise UnknownName("executor", executor, EXECUTORS)
     if address is not None and executor != "ray":
         raise InvalidValue(f"address {address!r} is that of a Ray cluster; give --executor ray too")
-    processes = cores() if processes is None else whole(processes, "processes", 1, 1024)
+    processes = min(cores(), MOST_PROCESSES) if processes is None else whole(processes, "processes", 1, MOST_PROCESSES)
     if grids is None:
         if not resume:
             raise InvalidValue("a sweep needs a grid, or resume=True")
@@ -126,11 +126,12 @@ def _unhurried() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {which: signal.signal(which, signal.SIG_IGN) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for which, handler in before.items():
+            signal.signal(which, handler)
 
 
 def _fill(directory: RunDirectory, run: Executor, on_progress: Progress) -> SweepResult:
@@ -163,5 +164,5 @@ def results(path: str | Path) -> list[Record]:
     FileProblem
     """
     read_design(path)
-    rows, _ = read_rows(Path(path) / "results.csv")
+    rows, _ = read_rows(Path(path) / RESULTS)
     return sorted(rows, key=lambda row: (row["cell"] is None, row["cell"] or 0))

@@ -86,9 +86,9 @@ def plot_scaling(points: Sequence[Point]) -> Figure:
 
     One row of axes for each family of laws (such as ε = 0 and ε = 0.5), one line for each rule,
     or learner rule and batch. Markers are medians over seeds, bars reach from the least to the most.
-    An arrow at the upper edge says that no number tried was enough. Where workers are
-    counted, the grey region is below ⌈(1 − target) τ̄_θ/τ_M⌉, which no rule with one action per inference can do with
-    fewer; dashed lines are the papers' formulas.
+    An arrow at the upper edge says that for some seed no number tried was enough; without a marker below it, for
+    most. Where workers are counted, the grey region is below (1 − target) τ̄_θ/τ_M, with which no rule with one action
+    per inference can do; dashed lines are the papers' formulas.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def _draw_lacking(ax: Axes, series: dict[str, list[Point]], looks: dict[str, sty
     """Arrows at the upper edge, below one another, where no number tried was enough."""
     stacked: dict[float, int] = {}
     for name, look in looks.items():
-        for x in (across(point) for point in series.get(name, []) if point.median is None):
+        for x in (across(point) for point in series.get(name, []) if point.not_found):
             level = stacked.get(x, 0)
             stacked[x] = level + 1
             ax.plot(
@@ -238,7 +238,11 @@ def _draw_formulas(ax: Axes, series: dict[str, list[Point]], across: Any) -> Non
 
 def _draw_unreachable(ax: Axes, points: Sequence[Point], across: Any) -> None:
     """Shade below (1 − target) τ̄_θ/τ_M."""
-    least = sorted({(across(p), (1 - (p.target or 0)) * p.time_s / p.step_time_s) for p in points})
+    edge: dict[float, float] = {}
+    for p in points:  # the least demanding of those at one place
+        limit = (1 - (p.target or 0)) * p.time_s / p.step_time_s
+        edge[across(p)] = min(edge.get(across(p), limit), limit)
+    least = sorted(edge.items())
     ax.fill_between(
         [x for x, _ in least],
         [y for _, y in least],
@@ -258,7 +262,7 @@ def _legend(figure: Figure, grid: Any, workers: bool) -> None:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if any(line.get_gid() == "none found" for ax in grid.flat for line in ax.get_lines()):
-        found["no number tried is enough"] = Line2D([], [], color="#404040", marker=NONE_FOUND, linestyle="none")
+        found["for some seed none is enough"] = Line2D([], [], color="#404040", marker=NONE_FOUND, linestyle="none")
     figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False, fontsize="small")
 
 

@@ -58,6 +58,16 @@ def test_points_are_one_for_each_rule_and_law_and_the_clock_makes_no_difference(
     assert required_points(rows, "required_learners") == []
 
 
+def test_parameters_travel_with_the_cell():
+    import pickle
+
+    from rtsim.experiments.grid import cells_of
+
+    grid = Grid(("exp_time",), ("profile:epyc#resnet15-k1",), ("profile:epyc#resnet15-k7",), steps=100, seeds=1)
+    cell = pickle.loads(pickle.dumps(cells_of([grid])[0]))
+    assert cell.sizes == (903_718, 10_368_742)
+
+
 def test_whatever_else_varies_tells_series_apart():
     rows = [row(step_time=step, mailbox="latest", required=1) for step in ("30fps", "60fps")]
     assert [p.series for p in required_points(rows, "required_workers")] == [

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,10 @@ import pytest
 
 from rtsim import Rule, Scenario, register, simulate
 from rtsim.errors import FileProblem, InvalidValue, UnknownName
-from rtsim.experiments import Grid, executors, results, store, sweep
+from rtsim.experiments import Grid, executors, results, store, sweep, sweeps
 from rtsim.experiments.cells import FOUND, SETTINGS, parameters
 from rtsim.experiments.grid import cells_of
+from rtsim.experiments.required import required_learners
 from rtsim.schedulers.free_running import release_now
 from rtsim.schedulers.rule import Program
 from tests.experiments import lethal
@@ -85,7 +87,6 @@ def test_a_grid_survives_json():
     [
         ({"alg": ()}, "alg is empty"),
         ({"alg": ("nope",)}, "unknown"),
-        ({"inference_time": ("84",)}, None),
         ({"inference_time": ("profile:epyc#nope",)}, "unknown"),
         ({"measure": "nope"}, "unknown"),
         ({"measure": "required_workers", "workers": (3,)}, "leave workers out"),
@@ -103,9 +104,6 @@ def test_a_grid_survives_json():
 )
 def test_a_grid_that_cannot_run_says_so_before_it_runs(changes, words, tmp_path):
     base = replace(GRID, workers=())
-    if words is None:  # a bare number is in seconds; the command line asks for a unit
-        assert cells_of([replace(base, **changes)])
-        return
     with pytest.raises((InvalidValue, UnknownName), match=words):
         sweep(tmp_path / "run", replace(base, **changes), processes=1)
     assert not (tmp_path / "run").exists()
@@ -149,6 +147,17 @@ def test_required_learners_are_the_formula_for_constant_times(tmp_path):
         assert row["required"] == row["required_formula"]
 
 
+@pytest.mark.parametrize("rule", ["lock_free", "round_robin"])
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_required_learners_are_the_formula_where_it_is_a_whole_number(n, rule):
+    # n learners keep up exactly; how many updates fall into the steps counted depends on where these end.
+    for steps in range(10_000, 10_017):
+        scenario = Scenario(
+            "unstaggered", "1ms", step_time="10ms", steps=steps, learning_time=0.16 * n, batch=16, learner_rule=rule
+        )
+        assert required_learners(scenario, steps // 2).learners == n
+
+
 def test_required_workers_of_a_grid_are_those_of_compare(tmp_path):
     from rtsim import Design, compare
 
@@ -180,19 +189,15 @@ def test_results_do_not_depend_on_the_number_of_processes(whole, tmp_path, proce
     assert rows_of(tmp_path / "run") == whole
 
 
-def test_results_do_not_depend_on_the_order_of_cells(whole, tmp_path, monkeypatch):
-    forwards = executors.measure
+def test_results_do_not_depend_on_the_order_in_which_cells_finish(whole, tmp_path, monkeypatch):
+    @contextmanager
+    def backwards():
+        yield lambda cells: ((index, executors.measure(cell)) for index, cell in reversed(cells.items()))
 
-    def backwards(cells):
-        return ((index, forwards(cell)) for index, cell in reversed(cells.items()))
-
-    cells = cells_of([GRID])
-    run = store.RunDirectory.open(tmp_path / "run", (GRID,), cells, resume=False)
-    for index, found in backwards(dict(enumerate(cells))):
-        run.append(index, found)
-    written = rows_of(tmp_path / "run")
-    run.close()
-    assert written != whole
+    seen = []
+    monkeypatch.setattr(sweeps, "in_process", backwards)
+    sweep(tmp_path / "run", GRID, processes=1, on_progress=lambda *_: seen.append(rows_of(tmp_path / "run")))
+    assert seen[-1] != whole  # as they finished
     assert rows_of(tmp_path / "run") == whole
 
 
@@ -215,6 +220,7 @@ def test_what_a_kill_leaves_is_taken_up_and_the_half_row_run_again(whole, tmp_pa
     assert (found.before, found.discarded, found.finished) == (50, 2, 200)
     assert len(ran) == 150
     assert rows_of(folder) == whole
+    assert other in (folder / "results.csv.bak").read_bytes()  # whole, if not ours: nothing is lost
 
 
 @pytest.mark.parametrize("cut", [1, 7, 100, 1000])
@@ -280,7 +286,9 @@ def test_a_run_of_another_version_or_of_changed_profiles_is_not_continued(tmp_pa
 
 
 def design_with(grids: object) -> str:
-    return json.dumps({"schema": "rtsim.sweep/1", "rtsim": "0.1.0", "grids": grids})
+    """What says that it is whole."""
+    data = {"schema": "rtsim.sweep/1", "rtsim": "0.1.0", "files": {}, "grids": grids}
+    return json.dumps({**data, "digest": store._digest(data)})
 
 
 @pytest.mark.parametrize(
@@ -292,8 +300,9 @@ def design_with(grids: object) -> str:
 )
 def test_a_broken_design_is_one_clear_error(tmp_path, content):
     (tmp_path / "sweep.json").write_text(content)
-    with pytest.raises((FileProblem, InvalidValue, UnknownName)):
+    with pytest.raises((FileProblem, InvalidValue, UnknownName)) as told:
         sweep(tmp_path, resume=True, processes=1)
+    assert ("changed since" in str(told.value)) is (content == '{"schema": "rtsim.sweep/1"}')
 
 
 def test_results_with_other_columns_are_refused_not_overwritten(tmp_path):
@@ -328,9 +337,11 @@ def test_what_a_kill_leaves_while_a_file_is_written_is_cleared_away(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / ".rtsim-abc").write_bytes(b"half")
+    os.utime(folder / ".rtsim-abc", (0, 0))
+    (folder / ".rtsim-def").write_bytes(b"of a report that is drawing")
     (folder / ".lock").touch()
     assert sweep(folder, SMALL, processes=1).finished == 16
-    assert sorted(os.listdir(folder)) == [".lock", "results.csv", "sweep.json"]
+    assert sorted(os.listdir(folder)) == [".lock", ".rtsim-def", "results.csv", "sweep.json"]
     (folder / "results.csv").write_bytes(store.HEADER[:100])
     assert sweep(folder, resume=True, processes=1).before == 0
 
@@ -346,6 +357,33 @@ def test_a_row_without_an_answer_is_not_finished(tmp_path):
     (folder / "results.csv").write_text(stream.getvalue())
     assert sweep(folder, resume=True, processes=1).before == 15
     assert rows_of(folder) == written
+
+
+def test_results_without_their_design_are_refused_and_kept(tmp_path):
+    folder = tmp_path / "run"
+    sweep(folder, SMALL, processes=1)
+    written = rows_of(folder)
+    (folder / "sweep.json").unlink()
+    for resume in (False, True):
+        with pytest.raises(InvalidValue, match="holds no sweep"):
+            sweep(folder, SMALL, resume=resume, processes=1)
+    assert rows_of(folder) == written
+
+
+def test_a_cell_of_two_grids_is_one_cell_whatever_their_sizes():
+    small = replace(SMALL, seeds=1, steps=2000)
+    large = replace(small, seeds=200)
+    assert {cell.clock for cell in small.cells()} != {cell.clock for cell in large.cells()}
+    assert len(cells_of([small, large])) == len(large.cells())
+
+
+def test_a_lock_that_cannot_be_had_says_why(tmp_path, monkeypatch):
+    def unsupported(file):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(store, "_lock", unsupported)
+    with pytest.raises(FileProblem, match="local disk"):
+        sweep(tmp_path / "run", SMALL, processes=1)
 
 
 def test_a_directory_that_is_not_ours_is_left_alone(tmp_path):
@@ -485,8 +523,9 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
 
 
 def wait_for_rows(process: subprocess.Popen[bytes], folder: Path, rows: int) -> None:
-    file = folder / "results.csv"
+    file, end = folder / "results.csv", time.monotonic() + 120
     while process.poll() is None and not (file.exists() and file.read_bytes().count(b"\n") > rows):
+        assert time.monotonic() < end
         time.sleep(0.01)
 
 

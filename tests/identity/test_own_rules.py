@@ -236,6 +236,14 @@ def fails(now: int, worker: int, step: int, step_start: int, params: Ints, state
 
 
 @pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_own_rule_made_of_built_in_functions_and_too_small_arrays_is_a_rule_fault(engine: str) -> None:
+    # Unchecked machine code would read and write beyond them.
+    rule = Rule("own", "", "", lambda options, setting: Program(sleep_delay, release_now, [], [0]))
+    with pytest.raises(RuleFault, match="rule own"):
+        simulate_with(Scenario(RuleSpec(rule, {}), "15ms", step_time="10ms", steps=50), engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
 @pytest.mark.parametrize(("which", "said"), [(0, "IndexError"), (1, "ZeroDivisionError"), (2, "past")])
 def test_own_rule_that_fails_while_it_runs_is_a_rule_fault(engine: str, which: int, said: str) -> None:
     rule = Rule("own", "", "", lambda options, setting: Program(fails, release_now, [which], [0]))

@@ -38,8 +38,8 @@ class Point:
 def points() -> list[Point]:
     return [
         Point("exp_time", 0.1, 10**6, 11, 10, 13, 10),
-        Point("exp_time", 1.0, 10**7, 120, 110, None, 100),
-        Point("exp_time", 10.0, 10**8, None, None, None, 1000),
+        Point("exp_time", 1.0, 10**7, 120, 110, None, 100, not_found=1),
+        Point("exp_time", 10.0, 10**8, None, None, None, 1000, not_found=3),
         Point("max_time", 0.1, 10**6, 12, 12, 12, 11),
         Point("max_time", 1.0, 10**7, 110, 110, 110, 110),
         Point("max_time", 10.0, 10**8, 1100, 1100, 1100, 1100),
@@ -62,10 +62,10 @@ def test_lines_are_the_medians_and_break_where_none_was_found(points: list[Any])
 
 
 def test_an_arrow_stands_where_no_number_was_enough(points: list[Any]) -> None:
-    for ax, x in zip(plot_scaling(points).axes, (10.0, 1e8), strict=True):
-        (arrow,) = [line for line in ax.get_lines() if line.get_gid() == "none found"]
-        assert list(arrow.get_xdata()) == [x]
-        assert to_hex(arrow.get_color()).upper() == style.colour("exp_time")
+    for ax, places in zip(plot_scaling(points).axes, ([1.0, 10.0], [1e7, 1e8]), strict=True):
+        arrows = [line for line in ax.get_lines() if line.get_gid() == "none found"]
+        assert [float(arrow.get_xdata()[0]) for arrow in arrows] == places
+        assert {to_hex(arrow.get_color()).upper() for arrow in arrows} == {style.colour("exp_time")}
 
 
 def test_formulas_are_dashed_black_and_named(points: list[Any]) -> None:
