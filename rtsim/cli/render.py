@@ -117,7 +117,7 @@ def progress(enabled: bool = True, counted: bool = True) -> Iterator[Callable[[s
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("starting", total=1)
         yield lambda what, done, total: bar.update(task, description=escape(what), completed=done, total=total)
 
 

@@ -126,6 +126,7 @@ def _print_required(measure: str, points: list[RequiredPoint]) -> None:
                 f"{1e3 * point.time_s:.3f}",
                 ("none" if point.median is None else str(point.median)) + spread,
                 "-" if point.formula is None else str(point.formula),
+                *([render.number(point.delay_steps, 1)] if workers else []),
             ]
         )
     targets = ", ".join(f"{100 * t:g} %" for t in sorted({p.target for p in points if p.target is not None}))
@@ -140,5 +141,6 @@ def _print_required(measure: str, points: list[RequiredPoint]) -> None:
         "mean ms",
         "median (range) over seeds",
         "paper's formula",
+        *(["delay there, steps"] if workers else []),
     ]
     render.table(title, columns, rows, left=3)

@@ -153,11 +153,17 @@ def _required_workers(cell: Cell) -> dict[str, Value]:
     )
     longest = run_once(scenario, cell.warmup_steps, cell.clock).longest
     found = required_workers(design, scenario.rule, longest)
+    reached: dict[str, Value] = {}
+    if found.workers is not None:  # what it costs to be there
+        there = scenario.with_(workers=found.workers)
+        reached = asdict(run_once(there, cell.warmup_steps, cell.clock).statistics)
+        del reached["steps"]
+        reached["capacity_limit"] = there.capacity_limit
     return {
+        **reached,
         "required": found.workers,
         "required_formula": found.paper_formula,
         "required_reason": found.reason,
-        "inaction_fraction": found.inaction_fraction,
     }
 
 

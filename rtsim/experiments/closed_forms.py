@@ -59,6 +59,8 @@ def inaction_fraction(scenario: Scenario, longest: float) -> float | None:
             return theory.held_inaction(law.mean, step, scenario.workers)
         return theory.unsynchronised_inaction(law, step, scenario.workers)
     if name in ("max_time", "phase_locked") and options["window"] is None and options["quantile"] is None:
+        if not math.isfinite(law.upper) and longest <= 0:
+            return None  # no inference has ended, and no bound is known
         start = options["initial_max"]
         warm = 0.0 if start is None else scenario.setting().ns(start, "initial_max") / 1e9
         return theory.held_inaction(max(largest_inference(scenario, longest), warm), step, scenario.workers)

@@ -90,6 +90,8 @@ class RequiredPoint:
         The paper's; the largest over the seeds, where it depends on the longest time seen.
     reason : str or None
         Why some seed found none.
+    delay_steps : float or None
+        Mean delay with the numbers found, mean over the seeds that found one.
     """
 
     measure: str
@@ -108,6 +110,7 @@ class RequiredPoint:
     high: int | None
     formula: int | None
     reason: str | None
+    delay_steps: float | None
 
 
 #: Settings that a point has a place for of its own, by measure.
@@ -132,6 +135,7 @@ def _point(group: list[Record], measure: str, varied: Sequence[str]) -> Required
     workers = measure == "required_workers"
     law = str(first["inference_time" if workers else "learning_time"])
     needed = sorted(math.inf if row["required"] is None else float(row["required"]) for row in group)
+    delays = [value for row in group if isinstance(value := row["delay_steps_mean"], float)]
     formulas = [row["required_formula"] for row in group if isinstance(row["required_formula"], int)]
     parameters = first["inference_parameters" if workers else "learning_parameters"]
     learner_rule = "round_robin" if first["learner_rule"] == "auto" else first["learner_rule"]
@@ -156,6 +160,7 @@ def _point(group: list[Record], measure: str, varied: Sequence[str]) -> Required
         high=_count(needed[-1]),
         formula=max(formulas, default=None),
         reason=next((str(row["required_reason"]) for row in group if row["required"] is None), None),
+        delay_steps=sum(delays) / len(delays) if delays else None,
     )
 
 

@@ -104,7 +104,7 @@ def required_workers(
     elif best[0] == 1.0:
         reason = f"the capacity limit stays above the target up to {limit} workers"
     else:
-        reason = f"none up to {limit} workers; the least inaction seen in a run is {best[0]:.4f} at {best[1]}"
+        reason = f"none up to {limit} workers; the least inaction found in the search is {best[0]:.2%} at {best[1]}"
     return Required(design.target, None, formula, reason, None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rtsim.errors import InvalidValue
@@ -50,6 +50,7 @@ class Point(Protocol):
     def formula(self) -> int | None: ...
 
 
+WORKERS = "required_workers"
 #: More rows of axes than these are no picture any more.
 MOST_FAMILIES = 12
 _UNREACHABLE = "unreachable: below"
@@ -110,28 +111,59 @@ def plot_scaling(points: Sequence[Point]) -> Figure:
     from matplotlib.figure import Figure
 
     families = list(dict.fromkeys(point.family for point in points))
+    if len(families) > 1 and all(len({p.time_s for p in points if p.family == name}) == 1 for name in families):
+        return _plot_laws(points)  # what varies is no time: laws side by side
     shown = families[:MOST_FAMILIES]
     sized = any(point.parameters is not None for point in points if point.family in shown)
-    workers = points[0].measure == "required_workers"
+    workers = points[0].measure == WORKERS
     looks = _looks(points, workers)
-    # The legend has its own width, so that the axes keep theirs, and the titles above them.
-    margin = 0.9 + 0.075 * max(len(part) for name in (*looks, _UNREACHABLE) for part in _wrapped(name).split("\n"))
-    figure = Figure(figsize=((9.0 if sized else 6.0) + margin, 0.9 + 3.3 * len(shown)), layout="constrained")
+    figure = Figure(figsize=((9.0 if sized else 6.0) + _margin(looks), 0.9 + 3.3 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), 2 if sized else 1, squeeze=False, sharey="row")
     for row, name in zip(grid, shown, strict=True):
         here = [point for point in points if point.family == name]
-        _draw(row[0], here, looks, workers, False)
+        _draw(row[0], here, looks, workers, lambda point: point.time_s)
+        row[0].set_xlabel(f"mean {'inference' if workers else 'learning'} time (s)")
         row[0].set_title("\n".join(textwrap.wrap(name, 62)).replace("$", r"\$"), loc="left", fontsize="small")
-        row[0].set_ylabel("required workers $N_I^*$" if workers else "required learners $N_L^*$")
+        row[0].set_ylabel(_needed(workers))
         if sized:
             known = [point for point in here if point.parameters is not None]
             row[1].set_visible(bool(known))
-            _draw(row[1], known, looks, workers, True)
-    _legend(figure, grid, workers)
+            _draw(row[1], known, looks, workers, lambda point: float(point.parameters or 0))
+            row[1].set_xlabel("parameters $|θ|$")
+    _legend(figure, list(grid.flat))
     first = grid[0][0]
     more = f"\n(the first {len(shown)} of {len(families)} families of laws)" if len(families) > len(shown) else ""
     first.set_title(f"{_title(points, workers)}{more}\n{first.get_title(loc='left')}", loc="left", fontsize="small")
     return figure
+
+
+def _plot_laws(points: Sequence[Point]) -> Figure:
+    """Laws side by side, in the order of the sweep, where each has a shape of its own and one mean."""
+    from matplotlib.figure import Figure
+
+    laws = list(dict.fromkeys(point.law for point in points))
+    place = {law: float(number) for number, law in enumerate(laws, 1)}
+    workers = points[0].measure == WORKERS
+    looks = _looks(points, workers)
+    figure = Figure(figsize=(2.5 + 0.6 * min(len(laws), 20) + _margin(looks), 5.0), layout="constrained")
+    ax = figure.add_subplot()
+    _draw(ax, points, looks, workers, lambda point: place[point.law], log=False)
+    ax.set_xticks(
+        list(place.values()), [textwrap.shorten(law, 40) for law in laws], rotation=35, ha="right", fontsize="small"
+    )
+    ax.set_ylabel(_needed(workers))
+    ax.set_title("\n".join(textwrap.wrap(_title(points, workers), 50)), loc="left", fontsize="small")
+    _legend(figure, [ax])
+    return figure
+
+
+def _needed(workers: bool) -> str:
+    return "required workers $N_I^*$" if workers else "required learners $N_L^*$"
+
+
+def _margin(looks: Iterable[str]) -> float:
+    """Inches that the legend needs: its own, so that the axes keep theirs, and the titles above them."""
+    return 0.9 + 0.075 * max(len(part) for name in (*looks, _UNREACHABLE) for part in _wrapped(name).split("\n"))
 
 
 def _wrapped(name: str) -> str:
@@ -148,15 +180,19 @@ def _looks(points: Sequence[Point], workers: bool) -> dict[str, style.Look]:
     }
 
 
-def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], workers: bool, by_size: bool) -> None:
-    def across(point: Point) -> float:
-        return float(point.parameters or 0) if by_size else point.time_s
-
-    ax.set_xscale("log")
+def _draw(
+    ax: Axes,
+    points: Sequence[Point],
+    looks: dict[str, style.Look],
+    workers: bool,
+    across: Callable[[Point], float],
+    log: bool = True,
+) -> None:
     ax.set_yscale("log")
-    ax.set_xlabel("parameters $|θ|$" if by_size else f"mean {'inference' if workers else 'learning'} time (s)")
-    if points:
-        ax.set_xlim(min(map(across, points)) / 1.6, 1.6 * max(map(across, points)))
+    if log:
+        ax.set_xscale("log")
+        if points:
+            ax.set_xlim(min(map(across, points)) / 1.6, 1.6 * max(map(across, points)))
     series: dict[str, list[Point]] = {}
     for point in sorted(points, key=across):
         series.setdefault(point.series, []).append(point)
@@ -189,14 +225,15 @@ def _draw(ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], worke
         _draw_unreachable(ax, [point for here in series.values() for point in here], across)
     ax.set_ylim(bottom=0.8)
     style.plain(ax, legend=False, grid="both")
-    _label_ticks(ax)
+    _label_ticks(ax, log)
 
 
-def _label_ticks(ax: Axes) -> None:
+def _label_ticks(ax: Axes, both: bool) -> None:
     """Labels at powers of ten, and at 2 and 5 between them where there are few."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+    found = ((ax.yaxis, ax.get_ylim()), (ax.xaxis, ax.get_xlim()))
+    for axis, (low, high) in found if both else found[:1]:
         axis.set_minor_formatter(NullFormatter())
         if low > 0 and high / low < 100:
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -228,7 +265,7 @@ def _draw_formulas(ax: Axes, series: dict[str, list[Point]], across: Any) -> Non
     for name, points in series.items():
         line = tuple((across(point), point.formula) for point in points if point.formula is not None)
         if line:
-            groups.setdefault(line, []).append(style.rule_name(name))
+            groups.setdefault(line, []).append(style.rule_name(name) if points[0].measure == WORKERS else "learners")
     for number, (line, names) in enumerate(groups.items()):
         dashes = {**style.THEORY, "linestyle": style.THEORY_DASHES[number % len(style.THEORY_DASHES)]}
         who = ",\n  ".join(dict.fromkeys(names))
@@ -254,14 +291,14 @@ def _draw_unreachable(ax: Axes, points: Sequence[Point], across: Any) -> None:
     )
 
 
-def _legend(figure: Figure, grid: Any, workers: bool) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     from matplotlib.lines import Line2D
 
     found: dict[str, Any] = {}
-    for ax in grid.flat:
+    for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    if any(line.get_gid() == "none found" for ax in grid.flat for line in ax.get_lines()):
+    if any(line.get_gid() == "none found" for ax in axes for line in ax.get_lines()):
         found["for some seed none is enough"] = Line2D([], [], color="#404040", marker=NONE_FOUND, linestyle="none")
     figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False, fontsize="small")
 

@@ -306,6 +306,9 @@ class Rule:
                     raise InvalidValue(f"rule {self.name!r} takes no options; remove {name!r}")
                 raise UnknownName(f"option of rule {self.name!r}", name, self.options)
         return {
-            name: option.read(name, given[name]) if name in given else option.default
+            # A default may be written as text, as users write the option.
+            name: option.default
+            if name not in given and option.default is None
+            else option.read(name, given.get(name, option.default))
             for name, option in self.options.items()
         }

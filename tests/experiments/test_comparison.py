@@ -191,3 +191,8 @@ def test_interrupted_comparison_keeps_finished_rows(monkeypatch):
     result = compare(design("max_time", workers=(2, 3), seeds=2))
     assert result.interrupted
     assert [row.workers for row in result.rows] == [2]
+
+
+def test_no_closed_form_where_no_inference_has_ended():
+    row = compare(design("max_time", inference="lognorm(mean=120s, cv=0.1)", seeds=1, search=False, steps=500)).rows[0]
+    assert (row.inaction_fraction, row.theory_inaction_fraction) == (1.0, None)

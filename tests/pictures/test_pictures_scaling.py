@@ -111,9 +111,16 @@ def test_nothing_to_plot_is_a_clear_error() -> None:
         plot_scaling([])
 
 
+def test_laws_of_one_mean_stand_side_by_side(points: list[Any]) -> None:
+    shapes = [replace(points[0], family=f"gamma(mean=*, cv={i})", law=f"gamma(mean=84ms, cv={i})") for i in range(3)]
+    (ax,) = plot_scaling(shapes).axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [point.law for point in shapes]
+    assert list(bars(ax)["exp_time"][0].get_xdata()) == [1, 2, 3]
+
+
 def test_many_families_are_not_all_drawn_and_times_of_zero_not_at_all(points: list[Any]) -> None:
-    many = [replace(points[0], family=f"gamma(mean=*, cv={i})") for i in range(40)]
-    figure = plot_scaling(many)
+    shapes = [replace(point, family=f"gamma(mean=*, cv={i})") for i in range(40) for point in points[:2]]
+    figure = plot_scaling(shapes)
     assert len(figure.axes) == 24
     assert "first 12 of 40" in figure.axes[0].get_title(loc="left")
     with pytest.raises(InvalidValue, match="no finished searches"):

@@ -279,3 +279,12 @@ def test_entry_point_that_fails_is_a_rule_fault_in_one_line(name: str, said: str
 def test_find_unknown_name_lists_offered_rules_too() -> None:
     with pytest.raises(UnknownName, match="guest"):
         find("gest")
+
+
+def test_a_default_may_be_written_as_text():
+    from rtsim.schedulers import Option
+
+    rule = Rule(
+        "own", "", "", prepare=lambda options, setting: None, options={"deadline": Option("deadline", "p50", "")}
+    )
+    assert rule.resolve({})["deadline"] == rule.resolve({"deadline": "p50"})["deadline"]
