@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -593,3 +595,65 @@ def test_a_two_node_ray_cluster_finds_the_same(whole, tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert rows_of(folder) == whole
+
+
+class FakeRay:
+    """As much of Ray as executors use; tasks with a lethal cell fail."""
+
+    class exceptions:
+        class RayError(Exception):
+            pass
+
+    def __init__(self):
+        self.parcels = []
+
+    def remote(self, **options):
+        return lambda function: SimpleNamespace(remote=self.submit)
+
+    def submit(self, parcel, version):
+        self.parcels.append((parcel, version))
+        return len(self.parcels) - 1  # the reference
+
+    def cluster_resources(self):
+        return {"CPU": 2.0}
+
+    def wait(self, references, num_returns):
+        return references[:1], references[1:]
+
+    def get(self, reference):
+        parcel, version = self.parcels[reference]
+        if any(pickle.loads(data).scenario.seed == lethal.LETHAL for data in parcel.values()):
+            raise self.exceptions.RayError("The worker died.")
+        return executors.remote_measure(parcel, version)
+
+
+def test_a_lethal_cell_on_ray_takes_no_other_with_it():
+    cells = dict(enumerate(cells_of([replace(SMALL, seeds=8, steps=100)])))
+    ray = FakeRay()
+    found = dict(executors._ray_tasks(ray, cells))
+    failed = {cells[index].scenario.seed for index, what in found.items() if isinstance(what, executors.Failure)}
+    assert failed == {lethal.LETHAL}
+    assert set(found) == set(cells)
+
+
+@pytest.mark.parametrize(
+    "address, probed", [("10.0.0.1:6379", True), ("[::1]:6379", True), ("ray://host:10001", False)]
+)
+def test_only_plain_addresses_are_tried_before_ray_is_asked(monkeypatch, address, probed):
+    import socket
+
+    tried = []
+
+    def connect(where, timeout):
+        tried.append(where)
+        raise OSError("refused")
+
+    class Ray:
+        def init(self, **options):
+            raise ConnectionError("no cluster")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(InvalidValue, match="cannot reach"):
+        executors._connect(Ray(), address)
+    assert bool(tried) is probed
+    assert all("[" not in host for host, _ in tried)
