@@ -9,7 +9,7 @@ import numpy as np
 
 from rtsim import mdps, theory
 from rtsim.agents import Oracle, Policy, Tabular
-from rtsim.clocks import simulate
+from rtsim.clocks import engine_for, simulate
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.intervals import Interval, mean_ci95
 from rtsim.mdps import TabularMDP
@@ -80,13 +80,17 @@ def regret_rates(series: Mapping[str, Sequence[Scenario]], *, seeds: int = 8) ->
     count = whole(seeds, "seeds", 1, 10**6)
     mdp = mdps.inaction()
     policy = Tabular(theory.optimum(mdp).policy)
+    runs = count * sum(map(len, series.values()))
     found = []
     for name, scenarios in series.items():
         for scenario in scenarios:
-            longest = []
+            longest: list[float] = []
+            clock = engine_for(scenario, runs=runs)
 
-            def run(seed: int, scenario: Scenario = scenario, longest: list[float] = longest) -> Schedule:
-                schedule = simulate(scenario.with_(seed=seed))
+            def run(
+                seed: int, scenario: Scenario = scenario, longest: list[float] = longest, clock: str = clock
+            ) -> Schedule:
+                schedule = simulate(scenario.with_(seed=seed), engine=clock)
                 longest.append(schedule.totals["longest_inference_ns"] / NS)
                 return schedule
 
@@ -172,13 +176,13 @@ def delay_losses(
     (0.64, 0.52, True)
     """
     given = [mdps.of(name) for name in names]
-    lags = [whole(delay, "delay", 0, 10**4) for delay in delays]
+    schedules = {lag: late_schedule(lag, steps) for lag in (whole(delay, "delay", 0, 10**4) for delay in delays)}
     found = []
     for mdp in given:
         best_gain, p = theory.optimum(mdp).gain, theory.p_minimax(mdp)
-        for lag in lags:
+        for lag, schedule in schedules.items():
             best = theory.best_delayed(mdp, lag)
-            schedule, policy = late_schedule(lag, steps), Tabular(best.policy)
+            policy = Tabular(best.policy)
             lost = regret_over_seeds(mdp, policy, schedule, seeds, best=policy)
             acted = int(schedule.acted.sum())
             measured, interval = mean_ci95([run.delay / acted for run in lost.runs])

@@ -98,7 +98,7 @@ def plot_delay_regret(points: Sequence[Loss]) -> Figure:
 
     panels: dict[str, list[Loss]] = {}
     for point in points:
-        panels.setdefault(f"{point.family}, {point.states} states", []).append(point)
+        panels.setdefault(f"MDP {point.family}, {point.states} states", []).append(point)
     if len(panels) > MOST_PANELS:
         raise InvalidValue(f"{len(panels)} families of MDPs are too many for one picture; give at most {MOST_PANELS}")
     chances = sorted({round(point.p_minimax, 9) for point in points})
@@ -160,7 +160,7 @@ def _draw(ax: Axes, points: Sequence[Loss], chances: Sequence[float]) -> None:
             label=rf"simulation, $p_\mathrm{{minimax}}$ = {style.digits(chance)}",
         )
         ax.plot(delays, [p.bound for p in here], label="bound", gid=f"bound {chance:g}", **style.THEORY, zorder=2.8)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     ax.set_xlabel("delay $k$ (steps)")
     style.plain(ax, legend=False)
 

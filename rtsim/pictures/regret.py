@@ -33,6 +33,8 @@ _WORDS = {
 BESIDE = ("boundary", "noise")
 #: The reference lines lie this much above the ends of the curves whose slope they show.
 ABOVE = 2.0
+#: Share of the total from which on a part has a reference line of its own.
+NEGLIGIBLE = 0.01
 #: Of the largest value; what is smaller is a zero, computed.
 ROUNDING = 1e-12
 
@@ -95,8 +97,9 @@ def plot_regret(
     such an axis: the line is interrupted there, and a part that never is positive stands in the legend only.
 
     Black dashed lines have the slopes of the bounds of Riemer et al. 2025: 1/2 (Equation 2, learning) and 1
-    (Equations 3 and 4, inaction and delay). With ``bound`` they are the bound, with all constants 1; without it they
-    lie at twice the last value of the part they are about.
+    (Equations 3 and 4, inaction and delay). With ``bound`` they are the bound, with all constants 1, where it is
+    positive, that of Equation 2 only if there is learning regret; otherwise they lie at twice the last value of the
+    part they are about, or of the total.
 
     Parameters
     ----------
@@ -140,7 +143,7 @@ def plot_regret(
             ax.fill_between(
                 seconds, low, high, where=mean > 0, color=colour, alpha=0.22, linewidth=0, gid=f"{part} band"
             )
-    references = _bounds(seconds, bound) if bound is not None else _slopes(seconds, means)
+    references = _bounds(seconds, bound, means) if bound is not None else _slopes(seconds, means)
     top = max(float(means.max()), *(float(y[-1]) for _, _, y in references))
     for label, dashes, y in references:
         style_of = {**style.THEORY, "linestyle": dashes}
@@ -167,24 +170,23 @@ Reference = tuple[str, style.Dash, Floats]
 def _slopes(seconds: Floats, means: Floats) -> list[Reference]:
     total, inaction, delay, learn = (float(values[-1]) for values in means)
     top = total if total > 0 else float(means[:, -1].max())
-    share = seconds / seconds[-1]
     linear = inaction + delay
+    # A part that has stopped growing, or never was, has no slope to be held against.
+    heights = (linear if linear > NEGLIGIBLE * top else top, learn if learn > NEGLIGIBLE * top else top)
+    labels = ("slope 1: $∝ τ$\n(Equations 3 and 4)", "slope 1/2: $∝ √τ$\n(Equation 2)")
+    share = seconds / seconds[-1]
     return [
-        (
-            "slope 1: $∝ τ$\n(Equations 3 and 4)",
-            style.THEORY_DASHES[0],
-            ABOVE * (linear if linear > 0 else top) * share,
-        ),
-        ("slope 1/2: $∝ √τ$\n(Equation 2)", style.THEORY_DASHES[1], ABOVE * (learn if learn > 0 else top) * share**0.5),
+        (label, dashes, ABOVE * height * share**power)
+        for label, dashes, height, power in zip(labels, style.THEORY_DASHES[:2], heights, (1.0, 0.5), strict=True)
     ]
 
 
-def _bounds(seconds: Floats, bound: Callable[[float], Bound]) -> list[Reference]:
+def _bounds(seconds: Floats, bound: Callable[[float], Bound], means: Floats) -> list[Reference]:
     terms = [bound(time) for time in seconds.tolist()]
     linear, root = (np.array(values) for values in zip(*((t.inaction + t.delay, t.learn) for t in terms), strict=True))
     found: list[Reference] = []
     if (linear > 0).any():
         found.append(("Equation 3 + Equation 4", style.THEORY_DASHES[0], linear))
-    if (root > 0).any():
+    if (root > 0).any() and (means[-1] > 0).any():
         found.append(("Equation 2, constant 1", style.THEORY_DASHES[1], root))
-    return found or _slopes(seconds, np.ones((4, len(seconds))))
+    return found or _slopes(seconds, means)
