@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: One per p_minimax, dark to light; no rule has one of them.
-COLOURS = ("#332288", "#117733", "#C7632B", "#CC79A7", "#8C8C8C")
+COLOURS = ("#332288", "#2A7F62", "#B35900", "#88CCEE", "#DDCC77")
 MARKERS = ("o", "^", "D", "v", "P")
 #: Panels beside one another, at most.
 MOST_PANELS = 4

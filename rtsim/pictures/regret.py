@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: How the parts are drawn: Tol's high-contrast colours, and a line each. No rule has one of them.
+#: How the parts are drawn: Tol's high-contrast colours and grey, and a line each. No rule has one of them.
 PART_LOOKS: dict[str, tuple[str, style.Dash, float]] = {
-    "total": ("#6E6E6E", "-", 3.2),
+    "total": ("#A0A0A0", "-", 3.2),
     "inaction": ("#BB5566", "-.", 1.6),
     "delay": ("#DDAA33", ":", 2.2),
     "learn": ("#004488", "-", 1.6),
@@ -34,7 +34,7 @@ BESIDE = ("boundary", "noise")
 #: The reference lines lie this much above the ends of the curves whose slope they show.
 ABOVE = 2.0
 #: Share of the total from which on a part has a reference line of its own.
-NEGLIGIBLE = 0.01
+NEGLIGIBLE = 1e-3
 #: Of the largest value; what is smaller is a zero, computed.
 ROUNDING = 1e-12
 
