@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: One per p_minimax, dark to light; no rule has one of them.
-COLOURS = ("#332288", "#2A7F62", "#B35900", "#88CCEE", "#DDCC77")
+COLOURS = ("#332288", "#2A7F62", "#B35900", "#4FA3D1", "#DDCC77")
 MARKERS = ("o", "^", "D", "v", "P")
 #: Panels beside one another, at most.
 MOST_PANELS = 4
@@ -152,14 +152,15 @@ def _draw(ax: Axes, points: Sequence[Loss], chances: Sequence[float]) -> None:
             color=colour,
             marker=MARKERS[number % len(MARKERS)],
             linestyle="none",
-            markersize=6,
+            markersize=6.5,
             markeredgecolor="white",
             markeredgewidth=0.5,
             elinewidth=1.2,
             capsize=2,
+            zorder=3,
             label=rf"simulation, $p_\mathrm{{minimax}}$ = {style.digits(chance)}",
         )
-        ax.plot(delays, [p.bound for p in here], label="bound", gid=f"bound {chance:g}", **style.THEORY, zorder=2.8)
+        ax.plot(delays, [p.bound for p in here], label="bound", gid=f"bound {chance:g}", **style.THEORY)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     ax.set_xlabel("delay $k$ (steps)")
     style.plain(ax, legend=False)
