@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -80,14 +81,16 @@ def test_bound_given_is_drawn_as_it_is(lost: RegretOverSeeds) -> None:
 
 
 def test_part_that_is_rounding_only_stands_in_the_legend_as_none() -> None:
-    # A sum of gaps that are zero but for rounding is no regret.
+    # A sum of gaps that are zero but for rounding is no regret; on this MDP it comes out negative.
     policy = agents.Tabular([0, 0])
     found = regret_over_seeds(mdps.of("jao"), policy, late_schedule(4, 20_000), 2, best=policy, points=20)
-    assert 0 < abs(found.means["delay"][0]) < 1e-6
-    labels = {line.get_gid(): line.get_label() for line in lines(plot_regret(found)).values()}
-    assert labels["delay"].endswith(": none")
-    assert labels["learn"].endswith(": none")
-    assert not labels["inaction"].endswith(": none")
+    assert 0 < abs(found.means["delay"][0]) < 1e-9
+    tiny = replace(found, curves=tuple(replace(curve, delay=np.abs(curve.delay)) for curve in found.curves))
+    for rounded in (found, tiny):
+        labels = {line.get_gid(): line.get_label() for line in lines(plot_regret(rounded)).values()}
+        assert labels["delay"].endswith(": none")
+        assert labels["learn"].endswith(": none")
+        assert not labels["inaction"].endswith(": none")
 
 
 def test_one_seed_has_no_bands() -> None:
