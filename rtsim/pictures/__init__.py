@@ -10,8 +10,11 @@ Nothing here is shown on a screen or touches matplotlib's global state, and matp
 imported only when something is drawn.
 """
 
+from rtsim.pictures.delay_regret import delay_regret_rows, plot_delay_regret
 from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_time
 from rtsim.pictures.inaction import inaction_rows, plot_inaction
+from rtsim.pictures.regret import plot_regret, regret_rows
+from rtsim.pictures.regret_rate import plot_regret_rate, regret_rate_rows
 from rtsim.pictures.save import checked_suffix, save_figure
 from rtsim.pictures.scaling import plot_scaling, scaling_rows
 from rtsim.pictures.style import figure_of
@@ -21,13 +24,19 @@ from rtsim.pictures.trace import chrome_trace, write_trace
 __all__ = [
     "checked_suffix",
     "chrome_trace",
+    "delay_regret_rows",
     "figure_of",
     "inaction_rows",
     "interaction_time_rows",
+    "plot_delay_regret",
     "plot_inaction",
     "plot_interaction_time",
+    "plot_regret",
+    "plot_regret_rate",
     "plot_scaling",
     "plot_timeline",
+    "regret_rate_rows",
+    "regret_rows",
     "save_figure",
     "scaling_rows",
     "timeline_rows",

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from rtsim.pictures import style
+from rtsim.pictures.delay_regret import COLOURS
+from rtsim.pictures.regret import PART_LOOKS
 from rtsim.schedulers.registry import BUILTIN
 
 # Severity 1.0 in linear RGB: Machado, Oliveira & Fernandes 2009, Table 1.
@@ -36,6 +38,14 @@ def lab(colour: str, sight: str) -> np.ndarray:
 def test_colours_of_builtin_rules_are_apart_as_far_as_okabe_and_ito_are(sight: str) -> None:
     # Okabe & Ito's own six coloured hues (without yellow) come as close as 16.05 under tritanopia.
     seen = {name: lab(colour, sight) for name, colour in {**style.COLOURS, "theory": "#000000"}.items()}
+    nearest = min(itertools.combinations(seen, 2), key=lambda pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]))
+    assert np.linalg.norm(seen[nearest[0]] - seen[nearest[1]]) >= 16, nearest
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("colours", [[look[0] for look in PART_LOOKS.values()], COLOURS], ids=["parts", "p_minimax"])
+def test_colours_of_parts_and_of_chances_are_as_far_apart(colours: list[str], sight: str) -> None:
+    seen = {colour: lab(colour, sight) for colour in [*colours, "#000000"]}
     nearest = min(itertools.combinations(seen, 2), key=lambda pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]))
     assert np.linalg.norm(seen[nearest[0]] - seen[nearest[1]]) >= 16, nearest
 
