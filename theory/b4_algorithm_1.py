@@ -21,7 +21,7 @@ LAW = "uniform(18s, 22s)"
 
 
 def claim(full: bool = False) -> Claim:
-    steps, runs = (100_000, 32) if full else (10_000, 12)
+    steps, runs = (100_000, 64) if full else (10_000, 32)
     warm = steps // 4
 
     def intervals(rule: str, law: str | float, workers: int, seed: int = 0) -> np.ndarray:
@@ -43,7 +43,7 @@ def claim(full: bool = False) -> Claim:
                 ),
                 exact(f"{what}: longest interval, steps", found.max(), most, relation="<="),
             ]  # fmt: skip
-    for workers in (9, 40):
+    for workers in (22, 40):
         means = [intervals("max_time", LAW, workers, seed).mean() for seed in range(runs)]
         findings.append(
             estimated(

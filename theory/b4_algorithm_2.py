@@ -31,7 +31,9 @@ def claim(full: bool = False) -> Claim:
         means = [between(str(law), workers, seed) for seed in range(runs)]
         drifted = 1.0 / (1.0 - unsynchronised_inaction(law, 1.0, workers))
         findings += [
-            estimated(f"{law}, N = {workers}: mean interval, steps", means, interaction_time_exp_time(20.0, workers, 1.0)),
+            estimated(
+                f"{law}, N = {workers}: mean interval, steps", means, interaction_time_exp_time(20.0, workers, 1.0)
+            ),
             estimated("... of independent offsets", means, drifted, "ours"),
         ]
     at_needed = 1.0 / (1.0 - unsynchronised_inaction(law, 1.0, needed))

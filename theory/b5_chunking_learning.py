@@ -31,16 +31,19 @@ def claim(full: bool = False) -> Claim:
     unrelated = agents.UCRL2(scale=0.3, every_step=True)
     by_action = agents.UCRL2(scale=0.3, every_step=True, credit="state")
     for at, k in enumerate(sizes.tolist()):
-        schedule = rtsim.simulate(
-            rtsim.Scenario(f"chunking(size={k})", 0.0, step_time=1.0, steps=chunks * k)
-        )
+        schedule = rtsim.simulate(rtsim.Scenario(f"chunking(size={k})", 0.0, step_time=1.0, steps=chunks * k))
         assert schedule.acted.all()
         for epsilon in epsilons.tolist():
             for batch in range(batches):
                 seeds = range(batch * each, (batch + 1) * each)
-                lost = [regret(_arms(2**k, epsilon), unrelated, undelayed(chunks), s, best=agents.Oracle()).learn for s in seeds]
+                lost = [
+                    regret(_arms(2**k, epsilon), unrelated, undelayed(chunks), s, best=agents.Oracle()).learn
+                    for s in seeds
+                ]
                 whole[batch, at] = max(whole[batch, at], float(np.mean(lost)))
-                lost = [regret(_arms(2, epsilon), by_action, schedule, s, best=agents.Oracle()).learn / k for s in seeds]
+                lost = [
+                    regret(_arms(2, epsilon), by_action, schedule, s, best=agents.Oracle()).learn / k for s in seeds
+                ]
                 single[batch, at] = max(single[batch, at], float(np.mean(lost)))
     count = np.log(2.0**sizes)
     findings = (
@@ -63,7 +66,9 @@ def _arms(number: int, epsilon: float) -> TabularMDP:
     """One state; the last action pays with probability 1/2 + ε, the others with 1/2."""
     pay = np.full((1, number), 0.5)
     pay[0, -1] += epsilon
-    return TabularMDP.of(np.ones((1, number, 1)), pay, default=(np.ones((1, 1, 1)), np.full((1, 1), 0.5)), reward="bernoulli")
+    return TabularMDP.of(
+        np.ones((1, number, 1)), pay, default=(np.ones((1, 1, 1)), np.full((1, 1), 0.5)), reward="bernoulli"
+    )
 
 
 if __name__ == "__main__":

@@ -36,11 +36,7 @@ def claim(full: bool = False) -> Claim:
     chances = np.linspace(0.0, 1.0, grid)
     for k in (1, 2, 3):
         # With every action certain the chains stay alike for ever; those corners have their closed form.
-        gains = [
-            delayed_gain(alternate, np.array([[1 - a, a], [1 - b, b]]), k)
-            for a in chances
-            for b in chances
-        ]
+        gains = [delayed_gain(alternate, np.array([[1 - a, a], [1 - b, b]]), k) for a in chances for b in chances]
         fixed = best_delayed(alternate, k, start="worst").gain
         ring = mdps.forward(k + 1)
         halts = best_delayed(ring, k, start="worst")
@@ -54,9 +50,7 @@ def claim(full: bool = False) -> Claim:
             exact("... closed form", halts.gain, forward_delay_gain(k), "ours"),
             exact("... with pending actions known: gain", pending_optimum(ring, k).gain, 1.0, "ours"),
         ]
-    late = rtsim.simulate(
-        rtsim.Scenario("time_triggered(deadline=2steps)", 2.0, workers=3, step_time=1.0, steps=steps)
-    )
+    late = rtsim.simulate(rtsim.Scenario("time_triggered(deadline=2steps)", 2.0, workers=3, step_time=1.0, steps=steps))
     coin = agents.Tabular(np.full((2, 2), 0.5))
     found = [1.0 - rollout(alternate, coin, late, seed).rewards[10:].mean() for seed in range(runs)]
     findings += [

@@ -48,7 +48,9 @@ def claim(full: bool = False) -> Claim:
         shares[seed] = np.bincount(random.delay_steps, minlength=5) / len(random.delay_steps)
     for k in (1, 2, 3, 4):
         expected = law.cdf(float(k)) - law.cdf(k - 1.0)
-        findings.append(estimated(f"τ_θ uniform in 0.5..3.5 steps: share of actions {k} steps late", shares[:, k], expected))
+        findings.append(
+            estimated(f"τ_θ uniform in 0.5..3.5 steps: share of actions {k} steps late", shares[:, k], expected)
+        )
     mdp = mdps.garnet(5, 3, 2, seed=1)
     policy = np.array([0, 1, 2, 0, 1])
     gains = [rollout(mdp, agents.Tabular(policy), waiting, seed).rewards[300:].mean() for seed in range(runs)]
@@ -56,9 +58,7 @@ def claim(full: bool = False) -> Claim:
     findings += [
         estimated("gain of a policy on a random MDP of 5 states, against the semi-MDP's", gains, expected),
         exact("one process, starts in mid-step: largest delay, steps", free.delay_steps.max(), late, "beyond"),
-        exact(
-            "three processes, τ_θ = 3 steps: most default steps before an action", between.max(), 3 - 1, "beyond"
-        ),
+        exact("three processes, τ_θ = 3 steps: most default steps before an action", between.max(), 3 - 1, "beyond"),
     ]
     return Claim(
         "definition_1",

@@ -32,13 +32,13 @@ def claim(full: bool = False) -> Claim:
     late = np.unique(both.delay_steps)
     run = rollout(mdp, agents.Tabular(best_delayed(mdp, 1, every=2).policy), both)
     ends = dict(margin=4 / steps, how="the steps before the first action, and the end")
-    only = rtsim.simulate(
-        rtsim.Scenario("time_triggered(deadline=1steps)", 1.0, workers=2, step_time=1.0, steps=steps)
-    )
+    only = rtsim.simulate(rtsim.Scenario("time_triggered(deadline=1steps)", 1.0, workers=2, step_time=1.0, steps=steps))
     alone = rollout(mdp, agents.Tabular(best_delayed(mdp, 1).policy), only)
     findings = [
         exact("alternate, every second step, one step late: delay, steps", late.max(), 1, "ours"),
-        exact("... regret per step, against the sum of both alone", best - run.rewards.mean(), delay + inaction, **ends),
+        exact(
+            "... regret per step, against the sum of both alone", best - run.rewards.mean(), delay + inaction, **ends
+        ),
         exact("... regret per step", best - run.rewards.mean(), 0.0, "ours", **ends),
         exact("alternate, every step, one step late: regret per step", delay, best - alternate_delay_gain(1), "ours"),
         exact("... simulated", best - alone.rewards.mean(), delay, "ours", "=", 4 / steps, ends["how"]),

@@ -68,9 +68,7 @@ def claim(full: bool = False) -> Claim:
 def _family(epsilon: float) -> TabularMDP:
     """The better action last, so that taking the first of equals is no help."""
     made = mdps.jao(epsilon=epsilon)
-    return TabularMDP.of(
-        made.p[:, ::-1], made.r[:, ::-1], default=(made.p_default, made.r_default)
-    )
+    return TabularMDP.of(made.p[:, ::-1], made.r[:, ::-1], default=(made.p_default, made.r_default))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,7 @@ def claim(full: bool = False) -> Claim:
 
     def lost(rule: str, law: float | str, workers: int, seed: int = 0) -> float:
         """Regret per step after the warm-up."""
-        schedule = rtsim.simulate(
-            rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed)
-        )
+        schedule = rtsim.simulate(rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed))
         return float(step_gaps(mdp, rollout(mdp, policy, schedule, seed))[warm:].mean())
 
     constant = [
@@ -72,9 +70,7 @@ def claim(full: bool = False) -> Claim:
         values = [lost(rule, str(times), workers, seed) for seed in range(runs)]
         what = f"{rule}, {times}, τ_M = 1 s, N = {workers}: regret per step"
         findings.append(estimated(what, values, inaction_regret(1.0, between, 1.0)))
-    return Claim(
-        "equation_3", "Riemer et al. 2025, Theorem 1, Eq. 3 and App. B.2", __doc__ or "", tuple(findings)
-    )
+    return Claim("equation_3", "Riemer et al. 2025, Theorem 1, Eq. 3 and App. B.2", __doc__ or "", tuple(findings))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ def claim(full: bool = False) -> Claim:
             rtsim.Scenario(f"time_triggered(deadline={k}steps)", float(k), workers=k + 1, step_time=1.0, steps=steps)
         )
         assert set(schedule.delay_steps.tolist()) == {k}
-        lost = [regret(mdp, agents.Tabular(range(n)), schedule, seed).delay / schedule.acted.sum() for seed in range(runs)]
+        lost = [
+            regret(mdp, agents.Tabular(range(n)), schedule, seed).delay / schedule.acted.sum() for seed in range(runs)
+        ]
         what = f"jump, n = {n}, p = {p:g}, simulated {k} steps late: regret per action"
         findings += [
             estimated(what, lost, bound * delay_regret_per_action(p, k), relation=">="),
@@ -71,9 +73,7 @@ def claim(full: bool = False) -> Claim:
             1 - 1 / 100, margin=1e-8, how="rounding in the stationary distribution",
         ),
     ]  # fmt: skip
-    return Claim(
-        "equation_4", "Riemer et al. 2025, Theorem 1, Eq. 4 and footnote 5", __doc__ or "", tuple(findings)
-    )
+    return Claim("equation_4", "Riemer et al. 2025, Theorem 1, Eq. 4 and footnote 5", __doc__ or "", tuple(findings))
 
 
 if __name__ == "__main__":
