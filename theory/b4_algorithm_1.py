@@ -1,11 +1,12 @@
 """Appendix B.4, Algorithm 1: the mean interaction time is τ_θ^max/N, or τ_M if that is longer.
 
-Claim. With N equally spaced processes each interval is at most ⌈τ_θ^max/(N τ_M)⌉ steps, their mean is τ_θ^max/N where that exceeds τ_M, and τ_M
-elsewhere.
+Claim. With N equally spaced processes each interval is at most ⌈τ_θ^max/(N τ_M)⌉ steps, their mean is τ_θ^max/N where
+that exceeds τ_M, and τ_M elsewhere.
 
-Derivation. Every action is released τ_θ^max after its inference began, so N workers at equal offsets release one every τ_θ^max/N. A step
-uses what was released since the one before, hence intervals of the two neighbouring whole numbers of steps, whose mean is that of the
-releases. The condition is equal offsets, which a cold start does not reach for variable times.
+Derivation. Every action is released τ_θ^max after its inference began, so N workers at equal offsets release one
+every τ_θ^max/N. A step uses what was released since the one before, hence intervals of the two neighbouring whole
+numbers of steps, whose mean is that of the releases. The condition is equal offsets, which a cold start does not
+reach for variable times.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LAW = "uniform(18s, 22s)"
 
 
 def claim(full: bool = False) -> Claim:
-    steps, runs = (100_000, 64) if full else (10_000, 32)
+    steps, runs = (100_000, 64) if full else (10_000, 20)
     warm = steps // 4
 
     def intervals(rule: str, law: str | float, workers: int, seed: int = 0) -> np.ndarray:
@@ -39,7 +40,8 @@ def claim(full: bool = False) -> Claim:
             findings += [
                 exact(
                     f"{what}: mean interval, steps", float(found.mean()), mean,
-                    margin=2 * mean**2 * (workers + 1) / (steps - warm), how="each worker's action at the ends of the run",
+                    margin=2 * mean**2 * (workers + 1) / (steps - warm),
+                    how="each worker's action at the ends of the run",
                 ),
                 exact(f"{what}: longest interval, steps", found.max(), most, relation="<="),
             ]  # fmt: skip

@@ -1,10 +1,12 @@
 """Appendix B.4, Algorithm 2: the mean interaction time is τ̄_θ/N, or τ_M if that is longer.
 
-Claim. As the estimate of τ̄_θ converges, waiting times vanish, spacing remains equal, and ⌈τ̄_θ/τ̄_M⌉ processes act on every step.
+Claim. As the estimate of τ̄_θ converges, waiting times vanish, spacing remains equal, and ⌈τ̄_θ/τ̄_M⌉ processes act
+on every step.
 
-Derivation of the counterexample. Without waiting nothing keeps N processes with variable times apart: the difference of two of them is a random walk, and
-their offsets become independent. What N independent renewal processes miss of the steps is q = (1 − (1/τ̄_θ) ∫₀^τ_M (1 − F))^N, so
-that the mean interaction time is τ_M/(1 − q): above max(τ_M, τ̄_θ/N) for every N > 1.
+Derivation of the counterexample. Without waiting nothing keeps N processes with variable times apart: the difference
+of two of them is a random walk, and their offsets become independent. What N independent renewal processes miss of
+the steps is q = (1 − (1/τ̄_θ) ∫₀^τ_M (1 − F))^N, so that the mean interaction time is τ_M/(1 − q): above max(τ_M,
+τ̄_θ/N) for every N > 1.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ def claim(full: bool = False) -> Claim:
         "Riemer et al. 2025, App. B.4 (interaction time of Algorithm 2)",
         __doc__ or "",
         tuple(findings),
-        counterexample=f"lognormal times of mean 20 steps with c.v. 0.3, N = {needed}: the mean interval is {at_needed:.2f} steps "
-        "and not 1, because the offsets drift apart",
+        counterexample=f"lognormal times of mean 20 steps with c.v. 0.3, N = {needed}: the mean interval is "
+        f"{at_needed:.2f} steps and not 1, because the offsets drift apart",
     )
 
 

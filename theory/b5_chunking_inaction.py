@@ -1,11 +1,11 @@
 """Appendix B.5, first question: action chunking ends inaction for some policies, but not in general.
 
-Claim. With k actions per inference inaction ends where τ_θ/k is no more than τ_M; since τ_θ grows with k, no k may be enough when
-inferences are long.
+Claim. With k actions per inference inaction ends where τ_θ/k is no more than τ_M; since τ_θ grows with k, no k may be
+enough when inferences are long.
 
-Derivation. One process that makes k actions in τ(k) = τ_θ (1 + growth·(k − 1)) serves k steps per max(k τ_M, τ(k)): inaction is max(0, 1 − k τ_M/τ(k)). It is
-0 from k = τ_θ (1 − growth)/(τ_M − growth·τ_θ) on, and never if each further action takes a step or longer, growth·τ_θ >= τ_M; then it
-falls with k to 1 − τ_M/(growth·τ_θ) and no further.
+Derivation. One process that makes k actions in τ(k) = τ_θ (1 + growth·(k − 1)) serves k steps per max(k τ_M, τ(k)):
+inaction is max(0, 1 − k τ_M/τ(k)). It is 0 from k = τ_θ (1 − growth)/(τ_M − growth·τ_θ) on, and never if each further
+action takes a step or longer, growth·τ_θ >= τ_M; then it falls with k to 1 − τ_M/(growth·τ_θ) and no further.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def claim(full: bool = False) -> Claim:
     none = required_chunk(20.0, 1.0, growth)
     findings.append(exact("growth 0.06: a k that is enough (1: there is one)", float(none is not None), 0.0))
     for k in (10, 100, 400):
-        ends = dict(margin=2 * k / (0.8 * steps), how="the chunks at the ends of the run")
+        ends = {"margin": 2 * k / (0.8 * steps), "how": "the chunks at the ends of the run"}
         found = inaction(k, growth)
         findings += [
             exact(

@@ -2,11 +2,12 @@
 
 Claim. The lower bound Ω(√(τ |A|/τ̄_I)) on the learning regret becomes Ω(√(|A|^k)): exponentially worse.
 
-Derivation. The bound is that of |A|^k actions whose effects are unrelated. If one of them is better by ε, and nature chooses the
-worst ε for the time there is, a learner that takes each chunk for an action of its own has a regret that grows with the number of chunks to the
-power of at least 1/2. But a chunk is applied one action per step, and what each of its actions does is observed on that step. A
-learner that credits single actions has |A| of them to learn, whatever k is: in the same world, chunks pay the mean of their
-actions, and its regret per chunk does not grow with |A|^k. So the bound is one of learners that ignore what a chunk is.
+Derivation. The bound is that of |A|^k actions whose effects are unrelated. If one of them is better by ε, and nature
+chooses the worst ε for the time there is, a learner that takes each chunk for an action of its own has a regret that
+grows with the number of chunks to the power of at least 1/2. But a chunk is applied one action per step, and what
+each of its actions does is observed on that step. A learner that credits single actions has |A| of them to learn,
+whatever k is: in the same world, chunks pay the mean of their actions, and its regret per chunk does not grow with
+|A|^k. So the bound is one of learners that ignore what a chunk is.
 """
 
 from __future__ import annotations

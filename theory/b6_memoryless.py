@@ -1,13 +1,13 @@
 """Footnote 5 and Appendix B.6: in deterministic worlds there is no regret from delay.
 
-Claim. When the environment is deterministic, p_minimax = 1 and Δ_delay(τ) = 0; also for the paper's own policies, which see one old
-state ("these actions are not available when computation begins").
+Claim. When the environment is deterministic, p_minimax = 1 and Δ_delay(τ) = 0; also for the paper's own policies,
+which see one old state ("these actions are not available when computation begins").
 
-Derivation of the counterexample. On ``alternate`` the state is the last action, and an action pays if it differs from it. Acting on
-a state that is k >= 1 steps old makes each action from the one k + 1 before: k + 1 interleaved chains that know nothing of each other. Neighbours
-are independent draws in the long run and differ with probability at most 1/2; no policy, with or without a coin, gains more.
-Deterministic policies fail on ``forward``, a ring of k + 1 states with a goal, too: 1/(k + 1). With pending actions
-known both gain the full 1.
+Derivation of the counterexample. On ``alternate`` the state is the last action, and an action pays if it differs from
+it. Acting on a state that is k >= 1 steps old makes each action from the one k + 1 before: k + 1 interleaved chains
+that know nothing of each other. Neighbours are independent draws in the long run and differ with probability at most
+1/2; no policy, with or without a coin, gains more. Deterministic policies fail on ``forward``, a ring of k + 1 states
+with a goal, too: 1/(k + 1). With pending actions known both gain the full 1.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def claim(full: bool = False) -> Claim:
         "Riemer et al. 2025, footnote 5 and App. B.6",
         __doc__ or "",
         tuple(findings),
-        counterexample="two states that pay for every action unlike the one before: acting one step late or more without knowing the "
-        "actions under way, no policy gains more than half",
+        counterexample="two states that pay for every action unlike the one before: acting one step late or more "
+        "without knowing the actions under way, no policy gains more than half",
     )
 
 

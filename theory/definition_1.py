@@ -1,15 +1,16 @@
-"""Definition 1: the agent decides every ⌈τ_I/τ_M⌉ steps, with actions ⌈τ_θ/τ_M⌉ steps late and the default policy between.
+"""Definition 1: the agent decides every ⌈τ_I/τ_M⌉ steps, ⌈τ_θ/τ_M⌉ steps late, the default policy between.
 
 Claim. Step, interaction and inference times turn an asynchronous MDP into a delayed semi-MDP. Decisions are ⌈τ_I/τ_M⌉
-steps apart, an action applies ⌈τ_θ/τ_M⌉ steps after its observation, and on the ⌈τ_θ/τ_M⌉ − 1 steps before it the default
-policy acts.
+steps apart, an action applies ⌈τ_θ/τ_M⌉ steps after its observation, and on the ⌈τ_θ/τ_M⌉ − 1 steps before it the
+default policy acts.
 
-Derivation. One process that waits for a fresh observation starts at some t_i, so that its action meets the first step at or
-after t_i + τ_θ: step i + ⌈τ_θ/τ_M⌉. There the next inference starts, hence τ_I is that many steps, and all between are the
-default policy's. With constant times the gain of a policy is then that of a finite chain, which theory solves exactly;
-with random times the delay is k with probability F(k τ_M) − F((k − 1) τ_M). A process that starts in the middle of a step reads
-an observation that is already old: one step more. And if several processes infer, the steps before an action
-are other processes' steps: the last sentence of the definition is about one process only.
+Derivation. One process that waits for a fresh observation starts at some t_i, so that its action meets the first step
+at or after t_i + τ_θ: step i + ⌈τ_θ/τ_M⌉. There the next inference starts, hence τ_I is that many steps, and all
+between are the default policy's. With constant times the gain of a policy is then that of a finite chain, which
+theory solves exactly; with random times the delay is k with probability F(k τ_M) − F((k − 1) τ_M). A process that
+starts in the middle of a step reads an observation that is already old: one step more. And if several processes
+infer, the steps before an action are other processes' steps: the last sentence of the definition is about one process
+only.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
 Claim. Δ_realtime(τ) = Δ_learn(τ) + Δ_inaction(τ) + Δ_delay(τ).
 
-Derivation. With optimal gain g and bias h of the undelayed MDP, the gap of a step is g + h(s) − r(s, a) − E h(s'). Summed over
-a run, the h telescope: the gaps of all steps are T g − Σ r, the regret, plus the boundary h(s_0) − h(s_T), plus a noise of mean zero.
-Gaps on default steps and on agent steps of the best delayed policy's run, and what the actual run's gaps are beyond, are three parts
-with the same sum. So the equation is exact in this reading, with two more terms, neither of which grows like the regret does;
-without them it is wrong on a single run. What each part would be *alone* does not add up: see the line on independent terms.
+Derivation. With optimal gain g and bias h of the undelayed MDP, the gap of a step is g + h(s) − r(s, a) − E h(s').
+Summed over a run, the h telescope: the gaps of all steps are T g − Σ r, the regret, plus the boundary h(s_0)
+− h(s_T), plus a noise of mean zero. Gaps on default steps and on agent steps of the best delayed policy's run, and
+what the actual run's gaps are beyond, are three parts with the same sum. So the equation is exact in this reading,
+with two more terms, neither of which grows like the regret does; without them it is wrong on a single run. What each
+part would be *alone* does not add up: see the line on independent terms.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
 Claim. The decomposition is into three *independent* terms, each with its own cause.
 
-Derivation of the counterexample. ``alternate`` has two states, the last action, and pays 1 for every action unlike the one before. With
-actions one step late on every step, no memoryless policy gains more than 1/2. If the default policy, which always takes
-action 0, has every other step, the agent always takes action 1 and every step pays: inaction costs nothing, and with
-it the delay costs nothing either. Together they cost 0, one by one 1/2 + 0. On random MDPs the sum is too high or too low:
-what a late action loses depends on where default steps have led, and the best policy is another one.
+Derivation of the counterexample. ``alternate`` has two states, the last action, and pays 1 for every action unlike
+the one before. With actions one step late on every step, no memoryless policy gains more than 1/2. If the default
+policy, which always takes action 0, has every other step, the agent always takes action 1 and every step pays:
+inaction costs nothing, and with it the delay costs nothing either. Together they cost 0, one by one 1/2 + 0. On
+random MDPs the sum is too high or too low: what a late action loses depends on where default steps have led, and the
+best policy is another one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def claim(full: bool = False) -> Claim:
     both = rtsim.simulate(rtsim.Scenario("sequential", 1.0, step_time=1.0, steps=steps, learning_time=1.0, batch=1))
     late = np.unique(both.delay_steps)
     run = rollout(mdp, agents.Tabular(best_delayed(mdp, 1, every=2).policy), both)
-    ends = dict(margin=4 / steps, how="the steps before the first action, and the end")
+    ends = {"margin": 4 / steps, "how": "the steps before the first action, and the end"}
     only = rtsim.simulate(rtsim.Scenario("time_triggered(deadline=1steps)", 1.0, workers=2, step_time=1.0, steps=steps))
     alone = rollout(mdp, agents.Tabular(best_delayed(mdp, 1).policy), only)
     findings = [
@@ -59,8 +60,8 @@ def claim(full: bool = False) -> Claim:
         "Riemer et al. 2025, Theorem 1 and App. B.2 (proof of Eq. 1)",
         __doc__ or "",
         tuple(findings),
-        counterexample="on two states that pay for alternation, a delay of one step alone costs 1/2 per step, acting on "
-        "every second step alone nothing, and both together nothing",
+        counterexample="on two states that pay for alternation, a delay of one step alone costs 1/2 per step, acting "
+        "on every second step alone nothing, and both together nothing",
     )
 
 

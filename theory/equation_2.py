@@ -2,13 +2,13 @@
 
 Claim. Δ_learn(τ) ∈ Ω(√(τ/τ̄_I)), and known algorithms come within a logarithmic factor (footnote 4).
 
-Derivation. For T lessons nature chooses, in the two-state family of Jaksch et al. 2010 (Theorem 5), how much better the good action is:
-too little to be found in T steps, or so much that the search is short, costs less than ε ~ 1/√T, where it costs about √T. No
-simulation proves a bound for all algorithms; what can be seen is that UCRL2, whose regret is optimal but for a logarithm, has on
-the worst ε for each T an exponent of at least 1/2 and at most that of √(T ln T). The confidence widths are scaled by 0.1, since at full width
-these T are all beginning.
-T counts interactions: if the agent acts on every third step and the world stands still between, the same learner
-makes the same progress per action.
+Derivation. For T lessons nature chooses, in the two-state family of Jaksch et al. 2010 (Theorem 5), how much better
+the good action is: too little to be found in T steps, or so much that the search is short, costs less than ε ~ 1/√T,
+where it costs about √T. No simulation proves a bound for all algorithms; what can be seen is that UCRL2, whose regret
+is optimal but for a logarithm, has on the worst ε for each T an exponent of at least 1/2 and at most that of √(T ln
+T). The confidence widths are scaled by 0.1, since at full width these T are all beginning. T counts interactions: if
+the agent acts on every third step and the world stands still between, the same learner makes the same progress per
+action.
 """
 
 from __future__ import annotations

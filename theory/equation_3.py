@@ -1,12 +1,14 @@
 """Equation 3: on the worst case inaction costs τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M.
 
-Claim. Δ_inaction(τ) ∈ Θ(τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M) in the worst case; this line is about the lower bound, the upper one has its own.
+Claim. Δ_inaction(τ) ∈ Θ(τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M) in the worst case; this line is about the lower bound, the upper
+one has its own.
 
-Derivation. On the two-state example of App. B.2 every default step costs exactly 1, so the regret per step is 1 − τ̄_M/τ̄_I. What is
-checked is the interaction time, which is *predicted* here and not measured: the sequential loop's is the mean inference time (a
-renewal process that never ends twice within a step), or a whole number of steps if it waits for observations; Algorithm 1's with constant
-times is τ_θ/N; for N workers with independent offsets each step is missed with probability (1 − τ_M/τ̄_θ)^N, and ``time_triggered``
-with exponential times is a loss system that is solved exactly.
+Derivation. On the two-state example of App. B.2 every default step costs exactly 1, so the regret per step is 1
+− τ̄_M/τ̄_I. What is checked is the interaction time, which is *predicted* here and not measured: the sequential
+loop's is the mean inference time (a renewal process that never ends twice within a step), or a whole number of steps
+if it waits for observations; Algorithm 1's with constant times is τ_θ/N; for N workers with independent offsets each
+step is missed with probability (1 − τ_M/τ̄_θ)^N, and ``time_triggered`` with exponential times is a loss system that
+is solved exactly.
 """
 
 from __future__ import annotations

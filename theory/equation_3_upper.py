@@ -1,13 +1,14 @@
 """Equation 3 bounds the regret of inaction from above: no default step costs more than the largest reward.
 
-Claim. Δ_inaction(τ) <= r_max · τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M, since the agent cannot incur regret from inaction while it acts.
+Claim. Δ_inaction(τ) <= r_max · τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M, since the agent cannot incur regret from inaction while
+it acts.
 
-Derivation of the counterexample. A default step can spoil the steps after it. ``pit`` pays 1 on top of a ladder; a default step falls to
-the bottom and each action climbs one rung. With two rungs and an agent that acts on every other step, the top is never reached: the regret
-is 1 per step, where the bound is 1/2 for r_max = 1. There is nothing to learn (one action), and acting late changes
-nothing (one action), so no other term can take the difference. With ``depth`` rungs and default steps at random, with
-probability q, the regret is 1 − (1 − q)^depth, about depth times the bound for small q. What does bound it is the largest gap: r_max
-plus the span of the bias.
+Derivation of the counterexample. A default step can spoil the steps after it. ``pit`` pays 1 on top of a ladder; a
+default step falls to the bottom and each action climbs one rung. With two rungs and an agent that acts on every other
+step, the top is never reached: the regret is 1 per step, where the bound is 1/2 for r_max = 1. There is nothing to
+learn (one action), and acting late changes nothing (one action), so no other term can take the difference. With
+``depth`` rungs and default steps at random, with probability q, the regret is 1 − (1 − q)^depth, about depth times
+the bound for small q. What does bound it is the largest gap: r_max plus the span of the bias.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def claim(full: bool = False) -> Claim:
     run = rollout(mdp, agents.Tabular([0, 0, 0]), schedule)
     regret = 1.0 - float(run.rewards.mean())
     between = sequential_interaction_time(2.0, 0.0, 1.0, wait_observation=True)
-    ends = dict(margin=3 / steps, how="the way down at the beginning")
+    ends = {"margin": 3 / steps, "how": "the way down at the beginning"}
     findings = [
         exact(
             "pit of depth 2, τ_θ = 2 τ_M: regret per step",
@@ -58,8 +59,8 @@ def claim(full: bool = False) -> Claim:
         "Riemer et al. 2025, Theorem 1, Eq. 3 (the upper bound) and App. B.2",
         __doc__ or "",
         tuple(findings),
-        counterexample="a ladder of two rungs (three states, one action) from which default steps fall: acting on every "
-        "second step, the regret is 1 per step and the bound 1/2",
+        counterexample="a ladder of two rungs (three states, one action) from which default steps fall: acting on "
+        "every second step, the regret is 1 per step and the bound 1/2",
     )
 
 

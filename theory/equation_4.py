@@ -1,13 +1,14 @@
 """Equation 4: some world makes every action that is k steps late cost 1 − p_minimax^k.
 
-Claim. In the worst case Δ_delay(τ) ∈ Ω(τ/τ̄_I · E[1 − p_minimax^⌈τ_θ/τ_M⌉]); for a uniformly random world of many states that is
-linear in time (footnote 5).
+Claim. In the worst case Δ_delay(τ) ∈ Ω(τ/τ̄_I · E[1 − p_minimax^⌈τ_θ/τ_M⌉]); for a uniformly random world of many
+states that is linear in time (footnote 5).
 
-Derivation. A worst case is needed, and the printed one is none (it has its own line). On ``jump``, with n states of which one stays with probability
-p and leaves for any other alike, no action moves the state and action i is right in state i, so the best policy guesses
-the likeliest state k steps on: the observed one, as long as p >= 1/n. Its regret is 1 − P(same after k) = (1 − 1/n)(1 − λ^k), where λ = p − (1 −
-p)/(n − 1) <= p. So the bound is reached but for a factor 1 − 1/n, which tends to 1. For random delays it is the mean over them. With p = 1/n the state is
-drawn anew on every step and the regret is 1 − 1/n.
+Derivation. A worst case is needed, and the printed one is none (it has its own line). On ``jump``, whose n states
+stay with probability p and else move to any other alike, no action moves the state and action i is right in state i,
+so the best policy guesses the likeliest state k steps on: the observed one, as long as p >= 1/n. Its regret is 1
+− P(same after k) = (1 − 1/n)(1 − λ^k), where λ = p − (1 − p)/(n − 1) <= p. So the bound is reached but for a factor 1
+− 1/n, which tends to 1. For random delays it is the mean over them. With p = 1/n the state is drawn anew on every
+step and the regret is 1 − 1/n.
 """
 
 from __future__ import annotations

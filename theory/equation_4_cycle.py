@@ -1,11 +1,13 @@
 """The example that proves Equation 4 attains it: on the cycle the best policy k steps late loses 1 − p^k per step.
 
-Claim. On a cycle of n states that stays with probability p and else moves to the *next* state, no state overtakes the observed one as the
-likeliest k steps later, so that the regret of the best delayed policy is 1 − p^k as n → ∞, with p = p_minimax.
+Claim. On a cycle of n states that stays with probability p and else moves to the *next* state, no state overtakes the
+observed one as the likeliest k steps later, so that the regret of the best delayed policy is 1 − p^k as n → ∞, with p
+= p_minimax.
 
-Derivation of the counterexample. The number of moves in k steps is Binomial(k, 1 − p), whatever the agent does. The best policy
-guesses its mode, modulo n; that is not 0 once (k + 1)(1 − p) > 1. For k < n its regret is 1 − max_j C(k, j) (1 − p)^j p^(k − j), and n does not
-matter. And p_minimax of the cycle is max(p, 1 − p). The bound itself survives: see Equation 4, on another example.
+Derivation of the counterexample. The number of moves in k steps is Binomial(k, 1 − p), whatever the agent does. The
+best policy guesses its mode, modulo n; that is not 0 once (k + 1)(1 − p) > 1. For k < n its regret is 1 − max_j C(k,
+j) (1 − p)^j p^(k − j), and n does not matter. And p_minimax of the cycle is max(p, 1 − p). The bound itself survives:
+see Equation 4, on another example.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from rtsim.experiments.claims import Claim, estimated, exact
 from rtsim.regret import regret
 from rtsim.theory import best_delayed, cycle_delay_regret, delay_regret_per_action, p_minimax
 
-ROUNDING = dict(margin=1e-8, how="rounding in the stationary distribution")
+ROUNDING = {"margin": 1e-8, "how": "rounding in the stationary distribution"}
 
 
 def claim(full: bool = False) -> Claim:
@@ -49,8 +51,8 @@ def claim(full: bool = False) -> Claim:
         "Riemer et al. 2025, App. B.2 (proof of Eq. 4)",
         __doc__ or "",
         tuple(findings),
-        counterexample=f"for p = {p:g}, k = {k} and any n > {k}, guessing that the state has moved on by one loses {ours:.2f} per "
-        f"step, less than 1 − p^k = {paper:.2f}",
+        counterexample=f"for p = {p:g}, k = {k} and any n > {k}, guessing that the state has moved on by one loses "
+        f"{ours:.2f} per step, less than 1 − p^k = {paper:.2f}",
     )
 
 

@@ -1,13 +1,13 @@
 """The tighter Equation 4: what counts is how likely the optimal action changes, not the state.
 
-Claim. p_minimax may be taken over groups of states that share an optimal action (a π*-irrelevance abstraction); the paper adds
-that states of one group then have equal optimal values.
+Claim. p_minimax may be taken over groups of states that share an optimal action (a π*-irrelevance abstraction); the
+paper adds that states of one group then have equal optimal values.
 
-Derivation. ``aliased`` has 40 groups of 3 states. The state within the group is drawn anew on every step, the group stays with probability 0.9; the
-action of the group pays 1/2, and one state in each group pays another 1/2 whatever is done. The chain of groups is a ``jump``, so the regret is half
-of its closed form, which is at least (1 − 1/40)/2 of the tighter bound; and far below the loose bound, whose p_minimax is
-0.9/3. Two states of a group differ in value, and splitting groups by value brings p_minimax down to 0.6: with the paper's
-addition the expression is no longer reached.
+Derivation. ``aliased`` has 40 groups of 3 states. The state within the group is drawn anew on every step, the group
+stays with probability 0.9; the action of the group pays 1/2, and one state in each group pays another 1/2 whatever is
+done. The chain of groups is a ``jump``, so the regret is half of its closed form, which is at least (1 − 1/40)/2 of
+the tighter bound; and far below the loose bound, whose p_minimax is 0.9/3. Two states of a group differ in value, and
+splitting groups by value brings p_minimax down to 0.6: with the paper's addition the expression is no longer reached.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rtsim.theory import (
     p_minimax,
 )
 
-ROUNDING = dict(margin=1e-8, how="rounding in the stationary distribution")
+ROUNDING = {"margin": 1e-8, "how": "rounding in the stationary distribution"}
 
 
 def claim(full: bool = False) -> Claim:

@@ -1,12 +1,14 @@
 """Round-robin learning scales linearly: ⌈τ̄_L/(B τ̄_M)⌉ learners learn from every transition.
 
-Claim. N_L* grows linearly with τ̄_L, limited only by the time to apply an update relative to that of computing a gradient.
+Claim. N_L* grows linearly with τ̄_L, limited only by the time to apply an update relative to that of computing a
+gradient.
 
-Derivation. Each of N learners takes in B transitions per update, so that N B/τ_L arrive per second and one per τ_M is needed. Two
-things are not in the formula. Updates that take τ_apply to apply, one at a time, cannot come more often than every τ_apply: N learners
-make min(N/(τ_L + τ_apply), 1/τ_apply) updates, and if τ_apply > B τ_M no number of them is enough. And updates that land in
-the order in which they began wait for the slowest: with variable times each learner loses the difference to those before it. If
-updates land as they finish, the formula holds for variable times too, as far as the mean goes.
+Derivation. Each of N learners takes in B transitions per update, so that N B/τ_L arrive per second and one per τ_M is
+needed. Two things are not in the formula. Updates that take τ_apply to apply, one at a time, cannot come more often
+than every τ_apply: N learners make min(N/(τ_L + τ_apply), 1/τ_apply) updates, and if τ_apply > B τ_M no number of
+them is enough. And updates that land in the order in which they began wait for the slowest: with variable times each
+learner loses the difference to those before it. If updates land as they finish, the formula holds for variable times
+too, as far as the mean goes.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ import heapq
 
 import rtsim
 from rtsim.cli.ledger import show
-from rtsim.experiments.claims import Claim, estimated, exact
+from rtsim.experiments.claims import Claim, Role, estimated, exact
 from rtsim.experiments.required import required_learners
 from rtsim.theory import required_learners as formula
+
+LANDING: tuple[tuple[str, Role], ...] = (("lock_free", "claim"), ("round_robin", "beyond"))
+APPLYING: tuple[tuple[int, float, Role], ...] = ((1, 0.5, "claim"), (4, 3.0, "claim"), (1, 2.0, "beyond"))
 
 
 def claim(full: bool = False) -> Claim:
@@ -40,22 +45,23 @@ def claim(full: bool = False) -> Claim:
             )  # fmt: skip
     law = "lognorm(mean=20s, cv=0.5)"
     needed = formula(20.0, 1, 1.0)
-    for rule, role in (("lock_free", "claim"), ("round_robin", "beyond")):
+    for rule, role in LANDING:
         values = [
             rtsim.simulate(scenario(law, 1, needed, rule, seed)).statistics(steps // 4).transitions_per_step
             for seed in range(runs)
         ]
-        findings.append(
-            estimated(f"B = 1, {law}, {rule}, N = {needed}: transitions per step", values, 1.0, role, ">=")  # type: ignore[arg-type]
-        )
-    for batch, apply, role in ((1, 0.5, "claim"), (4, 3.0, "claim"), (1, 2.0, "beyond")):
+        findings.append(estimated(f"B = 1, {law}, {rule}, N = {needed}: transitions per step", values, 1.0, role, ">="))
+    for batch, apply, role in APPLYING:
         for learners in (formula(20.0 + apply, batch, 1.0), 200):
             found_rate = batch * _updates(20.0, apply, learners, 10_000.0)
             slow = min(learners / (20.0 + apply), 1.0 / apply) * batch
-            ends = dict(margin=batch * (learners + 1) / 10_000, how="one update of each learner at the end of the run")
+            ends = {
+                "margin": batch * (learners + 1) / 10_000,
+                "how": "one update of each learner at the end of the run",
+            }
             what = f"B = {batch}, τ_L = 20 steps, τ_apply = {apply:g} steps, N = {learners}: transitions per step"
             findings += [
-                exact(what, found_rate, 1.0, role, ">=", **ends),  # type: ignore[arg-type]
+                exact(what, found_rate, 1.0, role, ">=", **ends),
                 exact("... closed form", found_rate, slow, "ours", **ends),
             ]
     return Claim(
@@ -63,7 +69,8 @@ def claim(full: bool = False) -> Claim:
         "Riemer et al. 2025, Section 3.1 and Question 4, after Langford et al. 2009",
         __doc__ or "",
         tuple(findings),
-        "applying an update takes no longer than B steps, and learning times are constant or updates land as they finish",
+        "applying an update takes no longer than B steps, and learning times are constant or updates land as they "
+        "finish",
     )
 
 

@@ -1,12 +1,13 @@
 """Proposition 1: skip connections bring the delay regret from 1 − p^⌈Nδ⌉ down to 1 − p^⌈δ⌉.
 
-Claim. In a worst case, t steps cost at least t (1 − p_minimax^⌈Nδ⌉) without temporal skip connections, and t (1 − p_minimax^⌈δ⌉) with them, for N layers
-of δ steps each that work in parallel.
+Claim. In a worst case, t steps cost at least t (1 − p_minimax^⌈Nδ⌉) without temporal skip connections, and t (1
+− p_minimax^⌈δ⌉) with them, for N layers of δ steps each that work in parallel.
 
-Derivation. An action rests on input that was read Nδ before, or δ before by way of a skip connection, and is applied at the next step. On ``jump``, the
-worst case of Equation 4, the least regret of an action k steps late is (1 − 1/n)(1 − λ^k). Inputs are read when a layer is free, every δ, and if
-that is in the middle of a step the newest observation is already old: some actions are one step later than ⌈Nδ⌉ or
-⌈δ⌉, which a whole number of steps per layer, or of layers per step, excludes. t counts actions (for δ > 1 there is one in δ steps).
+Derivation. An action rests on input that was read Nδ before, or δ before by way of a skip connection, and is applied
+at the next step. On ``jump``, the worst case of Equation 4, the least regret of an action k steps late is (1 − 1/n)(1
+− λ^k). Inputs are read when a layer is free, every δ, and if that is in the middle of a step the newest observation
+is already old: some actions are one step later than ⌈Nδ⌉ or ⌈δ⌉, which a whole number of steps per layer, or of
+layers per step, excludes. t counts actions (for δ > 1 there is one in δ steps).
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ def claim(full: bool = False) -> Claim:
                 )
             )
             late = pipeline_delay(layers, delta, skip)
-            role = "beyond" if delta == 1.3 else "claim"
             what = f"δ = {delta:g} steps, {'skip connections' if skip else 'none'}"
             if delta == 1.3:
                 findings.append(exact(f"{what}: largest delay, steps", schedule.delay_steps.max(), late, "beyond"))
@@ -43,8 +43,8 @@ def claim(full: bool = False) -> Claim:
             ]
             bound = (1 - 1 / n) * pipeline_delay_regret(1, layers, delta, p, skip)
             findings += [
-                exact(f"{what}: least delay, steps", schedule.delay_steps.min(), late, role),  # type: ignore[arg-type]
-                exact(f"{what}: largest delay, steps", schedule.delay_steps.max(), late, role),  # type: ignore[arg-type]
+                exact(f"{what}: least delay, steps", schedule.delay_steps.min(), late),
+                exact(f"{what}: largest delay, steps", schedule.delay_steps.max(), late),
                 estimated(f"{what}: regret per action", lost, bound, relation=">="),
                 estimated("... closed form", lost, jump_delay_regret(n, p, late), "ours"),
             ]

@@ -1,12 +1,14 @@
 """Proposition 2: what follows a delayed state is not Markov, and with the actions under way it is.
 
-Claim. A policy that bases its actions on s_(t−Nδ) alone meets non-Markovian transitions; with the actions since then in the state they are Markovian.
+Claim. A policy that bases its actions on s_(t−Nδ) alone meets non-Markovian transitions; with the actions since then
+in the state they are Markovian.
 
-Derivation. The state in which an action will be applied is distributed as p^(a_1) ⋯ p^(a_k) from the observed state. If that depends on the
-actions under way, the same observed state is followed by one thing under one policy and by another under another; given the
-actions, it is a fixed product. Both are seen here on a random MDP: two constant policies differ in P(s_t | s_(t−2)) by as much as the products of
-their matrices do, and two random ones do not differ given the actions. If no action moves the state the
-first half fails: then a delayed state is Markovian as it is (``jump``, the worst case of Proposition 1, is such a world).
+Derivation. The state in which an action will be applied is distributed as p^(a_1) ⋯ p^(a_k) from the observed state.
+If that depends on the actions under way, the same observed state is followed by one thing under one policy and by
+another under another; given the actions, it is a fixed product. Both are seen here on a random MDP: two constant
+policies differ in P(s_t | s_(t−2)) by as much as the products of their matrices do, and two random ones do not differ
+given the actions. If no action moves the state the first half fails: then a delayed state is Markovian as it is
+(``jump``, the worst case of Proposition 1, is such a world).
 """
 
 from __future__ import annotations

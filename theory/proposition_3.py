@@ -1,10 +1,12 @@
 """Proposition 3: with layers in parallel the inaction regret is t (δ − 1), whatever the number of layers.
 
-Claim. For δ <= 1 inaction regret is zero; for δ >= 1 it is in Θ(t (δ − 1)), independent of N, where one layer after the other costs t (Nδ − 1).
+Claim. For δ <= 1 inaction regret is zero; for δ >= 1 it is in Θ(t (δ − 1)), independent of N, where one layer after
+the other costs t (Nδ − 1).
 
-Derivation. A pipeline starts an inference every δ and therefore acts every δ steps, whatever N is; without it, every Nδ. On the worst case of
-Equation 3 each default step costs 1: δ − 1 of them for each action of the agent. So t counts the agent's interactions. Per environment
-step, as t does in the first equations of the same paper, the regret is (δ − 1)/δ and cannot exceed 1.
+Derivation. A pipeline starts an inference every δ and therefore acts every δ steps, whatever N is; without it, every
+Nδ. On the worst case of Equation 3 each default step costs 1: δ − 1 of them for each action of the agent. So t counts
+the agent's interactions. Per environment step, as t does in the first equations of the same paper, the regret is (δ
+− 1)/δ and cannot exceed 1.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def claim(full: bool = False) -> Claim:
             acted = int(schedule.acted.sum())
             what = f"δ = {delta:g} steps, N = {layers}"
             late = layers * delta + delta
-            ends = dict(margin=2 * late / acted, how="the steps before the first action and after the last")
+            ends = {"margin": 2 * late / acted, "how": "the steps before the first action and after the last"}
             expected = pipeline_inaction_regret(1, delta)
             findings.append(exact(f"{what}: regret per interaction", found.inaction / acted, expected, **ends))
             findings.append(

@@ -1,13 +1,13 @@
 """Remark 1: sequential interaction loses (τ̄_θ − τ̄_M)/(τ̄_M τ̄_θ) per second to inaction, for ever.
 
-Claim. With sequential interaction τ_I is τ_θ (App. B.3: at least τ_θ), so that in the worst case the regret per second is at least that, however
-long the agent learns.
+Claim. With sequential interaction τ_I is τ_θ (App. B.3: at least τ_θ), so that in the worst case the regret per
+second is at least that, however long the agent learns.
 
-Derivation. On the worst case of Equation 3 every default step costs 1. A process that begins its next inference when the last one has ended
-acts once in τ̄_θ on average, whatever the law, if no inference is shorter than a step: equality. Anything else makes it
-rarer: waiting for a fresh observation, learning in the same process, two inferences ending in one step, a one-step
-lag, or Algorithm 1 with one process, which holds every action until the longest inference has passed. Algorithm 2 with one
-process is the sequential loop.
+Derivation. On the worst case of Equation 3 every default step costs 1. A process that begins its next inference when
+the last one has ended acts once in τ̄_θ on average, whatever the law, if no inference is shorter than a step:
+equality. Anything else makes it rarer: waiting for a fresh observation, learning in the same process, two inferences
+ending in one step, a one-step lag, or Algorithm 1 with one process, which holds every action until the longest
+inference has passed. Algorithm 2 with one process is the sequential loop.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def claim(full: bool = False) -> Claim:
         )
         return regret(mdp, policy, schedule, seed).per_second(schedule)["inaction"]
 
-    ends = dict(margin=2 / (steps * STEP), how="the first and the last action of the run")
+    ends = {"margin": 2 / (steps * STEP), "how": "the first and the last action of the run"}
     findings: list[Finding] = []
     for rule, learning, between in (
         ("sequential", None, sequential_interaction_time(0.09, 0.0, STEP)),

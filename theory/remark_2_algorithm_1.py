@@ -1,12 +1,13 @@
 """Remark 2 for Algorithm 1: with enough processes inaction regret per second tends to zero.
 
-Claim. For any τ̄_θ there is an N_I* (App. B.4: ⌈τ_θ^max/τ̄_M⌉) such that for all N_I >= N_I* the inaction regret per second vanishes.
+Claim. For any τ̄_θ there is an N_I* (App. B.4: ⌈τ_θ^max/τ̄_M⌉) such that for all N_I >= N_I* the inaction regret per
+second vanishes.
 
-Derivation. If all N workers hold their actions until the same τ^max and begin equally far apart, one action is released every τ^max/N,
-which is no more than a step. That takes two things: a maximum, which a law with an unbounded tail does not have (the
-running maximum passes N τ_M in the end, whatever N is, and every inference after that is held so long; so inaction grows for ever),
-and equal offsets. Workers that are in flight when the maximum rises are not shifted as the others are, so that a cold
-start leaves gaps which never close; a warm start at the maximum is exact.
+Derivation. If all N workers hold their actions until the same τ^max and begin equally far apart, one action is
+released every τ^max/N, which is no more than a step. That takes two things: a maximum, which a law with an unbounded
+tail does not have (the running maximum passes N τ_M in the end, whatever N is, and every inference after that is held
+so long; so inaction grows for ever), and equal offsets. Workers that are in flight when the maximum rises are not
+shifted as the others are, so that a cold start leaves gaps which never close; a warm start at the maximum is exact.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rtsim.theory import held_inaction, required_workers_max_time
 
 
 def claim(full: bool = False) -> Claim:
-    steps, runs = (200_000, 16) if full else (20_000, 8)
+    steps, runs = (200_000, 16) if full else (8_000, 8)
 
     def inaction(rule: str, law: str | float, workers: int, seed: int = 0, length: int = steps) -> float:
         scenario = rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=length, seed=seed)

@@ -2,11 +2,11 @@
 
 Claim. There is an N_I* (App. B.4: ⌈τ̄_θ/τ̄_M⌉) such that for all N_I >= N_I* the inaction regret per second vanishes.
 
-Derivation. As the running mean converges, waiting times vanish, and with them whatever holds the workers apart: each becomes a renewal
-process of its own. After many more than 1/c.v.² inferences their offsets are independent, so that a step is missed by all N with
-probability (1 − (1/τ̄_θ) ∫₀^τ_M (1 − F))^N, which is positive for *every* N: there is no N_I*. Only constant times keep
-their offsets. A queue mends it: N > τ̄_θ/τ_M workers release more than one action per step on average, and a queue that is mostly full is not
-empty; the price is delay.
+Derivation. As the running mean converges, waiting times vanish, and with them whatever holds the workers apart: each
+becomes a renewal process of its own. After many more than 1/c.v.² inferences their offsets are independent, so that a
+step is missed by all N with probability (1 − (1/τ̄_θ) ∫₀^τ_M (1 − F))^N, which is positive for *every* N: there is no
+N_I*. Only constant times keep their offsets. A queue mends it: N > τ̄_θ/τ_M workers release more than one action per
+step on average, and a queue that is mostly full is not empty; the price is delay.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def claim(full: bool = False) -> Claim:
         queued = [inaction(str(law), n, seed, "fifo(40)") for seed in range(runs)]
         findings.append(
             exact(f"{law}, N = {n}, a queue of 40: most inaction of {runs} runs", max(queued), 0.0,
-                  how="in the diffusion limit a queue of 40 that gains N/20 − 1 a step, with variance N·0.3²/20, is empty "
-                  "with probability below e^−80")
+                  how="in the diffusion limit a queue of 40 that gains N/20 − 1 a step, with variance N·0.3²/20, is "
+                  "empty with probability below e^−80")
         )  # fmt: skip
     for n in (needed, 2 * needed):
         free = [inaction(str(law), n, seed) for seed in range(runs)]

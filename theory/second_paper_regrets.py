@@ -1,13 +1,15 @@
 """The second paper's definitions of delay and inaction regret add up to the realtime regret.
 
-Claim. With G^π(t, π') the reward that π earns, running all the time, on the steps that belong to π', delay regret is G^π*(t, π_par) − G^π_par(t,
-π_par) and inaction regret G^π*(t, β) − G^β(t, β). Appendix H has the realtime regret as their sum (and the learning part).
+Claim. With G^π(t, π') the reward that π earns, running all the time, on the steps that belong to π', delay regret is
+G^π*(t, π_par) − G^π_par(t, π_par) and inaction regret G^π*(t, β) − G^β(t, β). Appendix H has the realtime regret as
+their sum (and the learning part).
 
-Derivation. Both terms compare runs of *one* policy. In the real run the two take turns, and each goes on from where the other has led. If
-no action moves the state (``jump``) that makes no difference and the sum is exact. On ``pit`` with two rungs and an agent that has
-every other step, the parallel policy alone would stay on top and lose nothing, and the default policy alone loses 1 on its half of
-the steps; taking turns they never reach the top. The definitions add up to half of the true regret of 1 per step. Sums of gaps along
-the real run (the first line of this ledger on Equation 1) do not have this fault.
+Derivation. Both terms compare runs of *one* policy. In the real run the two take turns, and each goes on from where
+the other has led. If no action moves the state (``jump``) that makes no difference and the sum is exact. On ``pit``
+with two rungs and an agent that has every other step, the parallel policy alone would stay on top and lose nothing,
+and the default policy alone loses 1 on its half of the steps; taking turns they never reach the top. The definitions
+add up to half of the true regret of 1 per step. Sums of gaps along the real run (see Equation 1) do not have this
+fault.
 """
 
 from __future__ import annotations
@@ -43,9 +45,9 @@ def claim(full: bool = False) -> Claim:
     inaction = float((best - default)[~acted].sum())
     run = rollout(pit, agents.Tabular([0, 0, 0]), turns)
     regret = float(best.sum() - run.rewards.sum())
-    ends = dict(margin=4 / steps, how="the way down at the beginning")
+    ends = {"margin": 4 / steps, "how": "the way down at the beginning"}
     findings = (
-        estimated("jump, two steps late, every second step: true regret per step, against the definitions", true, defined),
+        estimated("jump, two steps late, every second step: regret per step, against the definitions", true, defined),
         exact("pit of depth 2, every second step: true regret per step, against the definitions", regret / steps,
               (delay + inaction) / steps, "beyond", **ends),
         exact("... the definitions", (delay + inaction) / steps, 0.5, "ours", **ends),

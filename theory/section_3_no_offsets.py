@@ -1,10 +1,11 @@
 """Section 3: with constant inference times and no offsets, more processes are no use.
 
-Claim. If all processes took a deterministic time with no offset between them, all additional actions would be overwritten, whereas with staggering
-the speedup is linear.
+Claim. If all processes took a deterministic time with no offset between them, all additional actions would be
+overwritten, whereas with staggering the speedup is linear.
 
-Derivation. Without offsets all N begin and end together, so that of N actions released at once N − 1 are replaced before a step
-reads them, and inaction is that of one process, 1 − τ_M/τ_θ. Algorithm 1 spaces them by τ_θ/N: 1 − N τ_M/τ_θ.
+Derivation. Without offsets all N begin and end together, so that of N actions released at once N − 1 are replaced
+before a step reads them, and inaction is that of one process, 1 − τ_M/τ_θ. Algorithm 1 spaces them by τ_θ/N: 1 − N
+τ_M/τ_θ.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def claim(full: bool = False) -> Claim:
     law = rtsim.law("20s")
     findings = []
     for workers in (1, 4, 16):
-        ends = dict(margin=2 * (workers + 1) / steps, how="each worker's action at the ends of the run")
+        ends = {"margin": 2 * (workers + 1) / steps, "how": "each worker's action at the ends of the run"}
         apart = {
             rule: rtsim.simulate(rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps)).statistics(100)
             for rule in ("unstaggered", "max_time")

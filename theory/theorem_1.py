@@ -3,11 +3,12 @@
 Claim. The realtime regret decomposes into learning, inaction and delay, with the worst-case lower bounds of Equations
 2, 3 and 4.
 
-Derivation. On ``jump`` (n states, p the probability of staying) a default step earns nothing, and an action k steps late is right if
-the state is the observed one: both worst cases live in one MDP, because nothing the agent does moves the state. One process with inferences of k
-steps acts on every k-th step, k steps late, so that of τ/τ_M steps τ/τ_I·(τ_I − τ_M)/τ_M are lost to inaction and τ/τ_I·(1 −
-P(same after k)) to delay. P(same after k) is 1/n + (1 − 1/n) λ^k with 0 <= λ <= p, so the second part is at least (1 − 1/n) of
-Equation 4. Nothing is learned here; Equation 2 has its own line, and so has the question whether the parts add up elsewhere.
+Derivation. On ``jump`` (n states, p the probability of staying) a default step earns nothing, and an action k steps
+late is right if the state is the observed one: both worst cases live in one MDP, because nothing the agent does moves
+the state. One process with inferences of k steps acts on every k-th step, k steps late, so that of τ/τ_M steps
+τ/τ_I·(τ_I − τ_M)/τ_M are lost to inaction and τ/τ_I·(1 − P(same after k)) to delay. P(same after k) is 1/n + (1
+− 1/n) λ^k with 0 <= λ <= p, so the second part is at least (1 − 1/n) of Equation 4. Nothing is learned here; Equation
+2 has its own line, and so has the question whether the parts add up elsewhere.
 """
 
 from __future__ import annotations

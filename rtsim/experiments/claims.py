@@ -1,7 +1,7 @@
 """A claim of a paper, the evidence on it, and the verdict that follows from the evidence.
 
-A verdict is never written down by hand: it is computed from findings, each of which sets a number that was found beside the
-number that somebody says it should be. So a verdict turns over when the simulator, or a formula, changes.
+A verdict is never written down by hand: it is computed from findings, each of which sets a number that was found
+beside the number that somebody says it should be. So a verdict turns over when the simulator, or a formula, changes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ALARM = 1e-6
 #: What rounding may do to a number that is otherwise exact, relative to the larger of the two.
 ROUNDING = 1e-9
 
-#: ``claim``: the paper says so, and the verdict's condition (if there is one) is met. ``beyond``: the paper says so, but the
-#: condition is not met. ``ours``: our own explanation of what is found.
+#: ``claim``: the paper says so, and the verdict's condition (if there is one) is met. ``beyond``: it says so, but
+#: the condition is not met. ``ours``: our own explanation of what is found.
 Role = Literal["claim", "beyond", "ours"]
 Relation = Literal["=", "<=", ">="]
 Kind = Literal["holds", "holds if", "fails", "undecided"]
@@ -205,7 +205,7 @@ class Claim:
     def verdict(self) -> Verdict:
         """What the findings say.
 
-        "undecided" if an explanation of ours is not borne out, or a condition is given but nothing beyond it was refuted.
+        "undecided" if an explanation of ours is not borne out, or a claim also agrees beyond its condition.
         """
         wrong = [finding.what for finding in self.findings if finding.role == "ours" and not finding.agrees]
         if wrong:
