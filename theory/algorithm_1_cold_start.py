@@ -25,7 +25,9 @@ def claim(full: bool = False) -> Claim:
 
     def run(rule: str, workers: int, seed: int) -> tuple[float, float]:
         """Inaction after the start, and the longest inference there was."""
-        schedule = rtsim.simulate(rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed))
+        schedule = rtsim.simulate(
+            rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed), engine="compiled"
+        )
         return schedule.statistics(2_000).inaction_fraction, schedule.totals["longest_inference_ns"] / 1e9
 
     findings = []

@@ -28,7 +28,7 @@ def claim(full: bool = False) -> Claim:
     def intervals(rule: str, law: str | float, workers: int, seed: int = 0) -> np.ndarray:
         """Steps between actions, after the warm-up."""
         scenario = rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed)
-        return np.diff(np.flatnonzero(rtsim.simulate(scenario).acted[warm:]))
+        return np.diff(np.flatnonzero(rtsim.simulate(scenario, engine="compiled").acted[warm:]))
 
     findings = []
     for rule, law, longest in (("max_time", 22.5, 22.5), ("max_time(initial_max=22s)", LAW, 22.0)):

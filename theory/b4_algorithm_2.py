@@ -23,7 +23,7 @@ def claim(full: bool = False) -> Claim:
 
     def between(times: str | float, workers: int, seed: int = 0) -> float:
         scenario = rtsim.Scenario("exp_time", times, workers=workers, step_time=1.0, steps=steps, seed=seed)
-        found = rtsim.simulate(scenario).statistics(steps // 3).interaction_steps
+        found = rtsim.simulate(scenario, engine="compiled").statistics(steps // 3).interaction_steps
         assert found is not None
         return found
 

@@ -32,7 +32,9 @@ def claim(full: bool = False) -> Claim:
     unrelated = agents.UCRL2(scale=0.3, every_step=True)
     by_action = agents.UCRL2(scale=0.3, every_step=True, credit="state")
     for at, k in enumerate(sizes.tolist()):
-        schedule = rtsim.simulate(rtsim.Scenario(f"chunking(size={k})", 0.0, step_time=1.0, steps=chunks * k))
+        schedule = rtsim.simulate(
+            rtsim.Scenario(f"chunking(size={k})", 0.0, step_time=1.0, steps=chunks * k), engine="compiled"
+        )
         assert schedule.acted.all()
         for epsilon in epsilons.tolist():
             for batch in range(batches):

@@ -50,7 +50,9 @@ def claim(full: bool = False) -> Claim:
             exact("... closed form", halts.gain, forward_delay_gain(k), "ours"),
             exact("... with pending actions known: gain", pending_optimum(ring, k).gain, 1.0, "ours"),
         ]
-    late = rtsim.simulate(rtsim.Scenario("time_triggered(deadline=2steps)", 2.0, workers=3, step_time=1.0, steps=steps))
+    late = rtsim.simulate(
+        rtsim.Scenario("time_triggered(deadline=2steps)", 2.0, workers=3, step_time=1.0, steps=steps), engine="compiled"
+    )
     coin = agents.Tabular(np.full((2, 2), 0.5))
     found = [1.0 - rollout(alternate, coin, late, seed).rewards[10:].mean() for seed in range(runs)]
     findings += [

@@ -34,7 +34,9 @@ def claim(full: bool = False) -> Claim:
 
     def exponent(mdp: TabularMDP, policy: agents.Policy, rule: str, workers: int, seed: int) -> float:
         """Slope of log(1 + total regret) against log time over the second half of the decades."""
-        schedule = rtsim.simulate(rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed))
+        schedule = rtsim.simulate(
+            rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed), engine="compiled"
+        )
         curve = regret_curve(mdp, policy, schedule, seed, best=policy, points=40)
         late = curve.steps >= np.sqrt(steps)
         total = curve.total + curve.boundary
@@ -61,7 +63,9 @@ def claim(full: bool = False) -> Claim:
     blind = [exponent(alternate, coin, "time_triggered(deadline=5steps)", 5, seed) for seed in range(8)]
     alone = []
     for seed in range(12):
-        schedule = rtsim.simulate(rtsim.Scenario("sequential", law, step_time=1.0, steps=steps, seed=seed))
+        schedule = rtsim.simulate(
+            rtsim.Scenario("sequential", law, step_time=1.0, steps=steps, seed=seed), engine="compiled"
+        )
         run = rollout(mdps.inaction(), agents.Pending(), schedule, seed)
         alone.append(step_gaps(mdps.inaction(), run)[steps // 2 :].mean())
     findings += [

@@ -31,9 +31,9 @@ TIME = 2.3
 def claim(full: bool = False) -> Claim:
     steps, runs = (20_000, 64) if full else (4_000, 16)
     late = ceil_ratio(TIME, 1.0)
-    waiting = rtsim.simulate(rtsim.Scenario(WAITING, TIME, step_time=1.0, steps=steps))
-    free = rtsim.simulate(rtsim.Scenario("sequential", TIME, step_time=1.0, steps=steps))
-    three = rtsim.simulate(rtsim.Scenario("max_time", 3.0, workers=3, step_time=1.0, steps=steps))
+    waiting = rtsim.simulate(rtsim.Scenario(WAITING, TIME, step_time=1.0, steps=steps), engine="compiled")
+    free = rtsim.simulate(rtsim.Scenario("sequential", TIME, step_time=1.0, steps=steps), engine="compiled")
+    three = rtsim.simulate(rtsim.Scenario("max_time", 3.0, workers=3, step_time=1.0, steps=steps), engine="compiled")
     gaps = np.diff(np.flatnonzero(waiting.acted))
     between = np.diff(np.flatnonzero(three.acted))[10:] - 1
     findings = [
@@ -45,7 +45,7 @@ def claim(full: bool = False) -> Claim:
     law = rtsim.law("uniform(0.5s, 3.5s)")
     shares = np.zeros((runs, 5))
     for seed in range(runs):
-        random = rtsim.simulate(rtsim.Scenario(WAITING, law, step_time=1.0, steps=steps, seed=seed))
+        random = rtsim.simulate(rtsim.Scenario(WAITING, law, step_time=1.0, steps=steps, seed=seed), engine="compiled")
         shares[seed] = np.bincount(random.delay_steps, minlength=5) / len(random.delay_steps)
     for k in (1, 2, 3, 4):
         expected = law.cdf(float(k)) - law.cdf(k - 1.0)

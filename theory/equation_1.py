@@ -36,7 +36,8 @@ def claim(full: bool = False) -> Claim:
             schedule = rtsim.simulate(
                 rtsim.Scenario(
                     rule, law, workers=workers, step_time=1.0, steps=steps, learning_time=1.5, batch=1, learners=2
-                )
+                ),
+                engine="compiled",
             )
             for number, mdp in enumerate(worlds):
                 guess = np.arange(mdp.states) % mdp.actions
@@ -55,7 +56,7 @@ def claim(full: bool = False) -> Claim:
         exactly("largest difference in a run without boundary and noise, reward", apart, 0.0, "beyond"),
     ]  # fmt: skip
     mdp = worlds[0]
-    schedule = rtsim.simulate(rtsim.Scenario("max_time", 2.6, workers=3, step_time=1.0, steps=steps))
+    schedule = rtsim.simulate(rtsim.Scenario("max_time", 2.6, workers=3, step_time=1.0, steps=steps), engine="compiled")
     noise = [regret(mdp, agents.Tabular(np.zeros(6, int)), schedule, seed).noise for seed in range(64)]
     findings.append(estimated("mean of the noise over 64 seeds, reward", noise, 0.0, "ours"))
     return Claim(

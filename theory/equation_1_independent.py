@@ -29,11 +29,15 @@ def claim(full: bool = False) -> Claim:
     delay = best - best_delayed(mdp, 1).gain
     inaction = best - best_delayed(mdp, 0, every=2).gain
     # Inference takes one step, learning in the same process another: every other step, one step late.
-    both = rtsim.simulate(rtsim.Scenario("sequential", 1.0, step_time=1.0, steps=steps, learning_time=1.0, batch=1))
+    both = rtsim.simulate(
+        rtsim.Scenario("sequential", 1.0, step_time=1.0, steps=steps, learning_time=1.0, batch=1), engine="compiled"
+    )
     late = np.unique(both.delay_steps)
     run = rollout(mdp, agents.Tabular(best_delayed(mdp, 1, every=2).policy), both)
     ends = {"margin": 4 / steps, "how": "the steps before the first action, and the end"}
-    only = rtsim.simulate(rtsim.Scenario("time_triggered(deadline=1steps)", 1.0, workers=2, step_time=1.0, steps=steps))
+    only = rtsim.simulate(
+        rtsim.Scenario("time_triggered(deadline=1steps)", 1.0, workers=2, step_time=1.0, steps=steps), engine="compiled"
+    )
     alone = rollout(mdp, agents.Tabular(best_delayed(mdp, 1).policy), only)
     findings = [
         exact("alternate, every second step, one step late: delay, steps", late.max(), 1, "ours"),

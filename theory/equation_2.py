@@ -44,7 +44,7 @@ def claim(full: bool = False) -> Claim:
 
     mdp, steps, runs = _family(0.05), 2**14 if full else 2**12, 64
     third = rtsim.simulate(
-        rtsim.Scenario("sequential", 0.0, step_time=1.0, steps=3 * steps, learning_time=3.0, batch=1)
+        rtsim.Scenario("sequential", 0.0, step_time=1.0, steps=3 * steps, learning_time=3.0, batch=1), engine="compiled"
     )
     by_state = agents.UCRL2(scale=0.1, every_step=True, credit="state")
     slow, fast = [], []

@@ -37,7 +37,9 @@ def claim(full: bool = False) -> Claim:
 
     def lost(rule: str, law: float | str, workers: int, seed: int = 0) -> float:
         """Regret per step after the warm-up."""
-        schedule = rtsim.simulate(rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed))
+        schedule = rtsim.simulate(
+            rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=steps, seed=seed), engine="compiled"
+        )
         return float(step_gaps(mdp, rollout(mdp, policy, schedule, seed))[warm:].mean())
 
     constant = [

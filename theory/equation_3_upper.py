@@ -26,7 +26,9 @@ from rtsim.theory import delayed_gain, gaps, inaction_regret, optimum, pit_inact
 def claim(full: bool = False) -> Claim:
     steps = 100_000 if full else 10_000
     mdp = mdps.pit(2)
-    schedule = rtsim.simulate(rtsim.Scenario("sequential(wait_observation=true)", 2.0, step_time=1.0, steps=steps))
+    schedule = rtsim.simulate(
+        rtsim.Scenario("sequential(wait_observation=true)", 2.0, step_time=1.0, steps=steps), engine="compiled"
+    )
     run = rollout(mdp, agents.Tabular([0, 0, 0]), schedule)
     regret = 1.0 - float(run.rewards.mean())
     between = sequential_interaction_time(2.0, 0.0, 1.0, wait_observation=True)

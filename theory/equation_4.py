@@ -45,7 +45,8 @@ def claim(full: bool = False) -> Claim:
     bound = 1 - 1 / n
     for k in (1, 5):
         schedule = rtsim.simulate(
-            rtsim.Scenario(f"time_triggered(deadline={k}steps)", float(k), workers=k + 1, step_time=1.0, steps=steps)
+            rtsim.Scenario(f"time_triggered(deadline={k}steps)", float(k), workers=k + 1, step_time=1.0, steps=steps),
+            engine="compiled",
         )
         assert set(schedule.delay_steps.tolist()) == {k}
         lost = [
@@ -61,7 +62,8 @@ def claim(full: bool = False) -> Claim:
     lost = []
     for seed in range(runs):
         random = rtsim.simulate(
-            rtsim.Scenario("sequential(wait_observation=true)", law, step_time=1.0, steps=steps, seed=seed)
+            rtsim.Scenario("sequential(wait_observation=true)", law, step_time=1.0, steps=steps, seed=seed),
+            engine="compiled",
         )
         lost.append(regret(mdp, agents.Tabular(range(n)), random, seed).delay / random.acted.sum())
     findings += [

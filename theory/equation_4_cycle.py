@@ -36,7 +36,8 @@ def claim(full: bool = False) -> Claim:
     n, p, k = 100, 0.6, 2
     mdp = mdps.delay(n, p)
     schedule = rtsim.simulate(
-        rtsim.Scenario(f"time_triggered(deadline={k}steps)", float(k), workers=k + 1, step_time=1.0, steps=steps)
+        rtsim.Scenario(f"time_triggered(deadline={k}steps)", float(k), workers=k + 1, step_time=1.0, steps=steps),
+        engine="compiled",
     )
     policy = agents.Tabular(best_delayed(mdp, k).policy)
     lost = [regret(mdp, policy, schedule, seed).delay / schedule.acted.sum() for seed in range(runs)]

@@ -59,7 +59,8 @@ def claim(full: bool = False) -> Claim:
         ]
     k = 2
     schedule = rtsim.simulate(
-        rtsim.Scenario(f"time_triggered(deadline={k}steps)", float(k), workers=k + 1, step_time=1.0, steps=steps)
+        rtsim.Scenario(f"time_triggered(deadline={k}steps)", float(k), workers=k + 1, step_time=1.0, steps=steps),
+        engine="compiled",
     )
     made = [
         2 * regret(mdp, agents.Tabular(labels), schedule, seed).delay / schedule.acted.sum() for seed in range(runs)

@@ -47,7 +47,9 @@ def claim(full: bool = False) -> Claim:
     needed = formula(20.0, 1, 1.0)
     for rule, role in LANDING:
         values = [
-            rtsim.simulate(scenario(law, 1, needed, rule, seed)).statistics(steps // 4).transitions_per_step
+            rtsim.simulate(scenario(law, 1, needed, rule, seed), engine="compiled")
+            .statistics(steps // 4)
+            .transitions_per_step
             for seed in range(runs)
         ]
         findings.append(estimated(f"B = 1, {law}, {rule}, N = {needed}: transitions per step", values, 1.0, role, ">="))

@@ -30,7 +30,8 @@ def claim(full: bool = False) -> Claim:
             schedule = rtsim.simulate(
                 rtsim.Scenario(
                     f"pipeline(layers={layers}, skip={str(skip).lower()})", layers * delta, step_time=1.0, steps=steps
-                )
+                ),
+                engine="compiled",
             )
             late = pipeline_delay(layers, delta, skip)
             what = f"δ = {delta:g} steps, {'skip connections' if skip else 'none'}"

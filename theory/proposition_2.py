@@ -26,7 +26,9 @@ from rtsim.theory import pending_influence
 def claim(full: bool = False) -> Claim:
     steps, runs = (60_000, 32) if full else (8_000, 16)
     mdp = mdps.garnet(4, 2, 2, seed=3)
-    late = rtsim.simulate(rtsim.Scenario("time_triggered(deadline=2steps)", 2.0, workers=3, step_time=1.0, steps=steps))
+    late = rtsim.simulate(
+        rtsim.Scenario("time_triggered(deadline=2steps)", 2.0, workers=3, step_time=1.0, steps=steps), engine="compiled"
+    )
     squares = [np.linalg.matrix_power(mdp.p[:, a], 2) for a in (0, 1)]
     # The observed state after which the two constant policies differ most, and what they then differ in.
     state, then = np.unravel_index(np.abs(squares[0] - squares[1]).argmax(), squares[0].shape)

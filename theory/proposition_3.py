@@ -26,7 +26,8 @@ def claim(full: bool = False) -> Claim:
     for delta in (0.5, 1.0, 1.5, 4.0):
         for layers in (2, 8):
             schedule = rtsim.simulate(
-                rtsim.Scenario(f"pipeline(layers={layers})", layers * delta, step_time=1.0, steps=steps)
+                rtsim.Scenario(f"pipeline(layers={layers})", layers * delta, step_time=1.0, steps=steps),
+                engine="compiled",
             )
             found = regret(mdp, policy, schedule)
             acted = int(schedule.acted.sum())
@@ -51,7 +52,8 @@ def claim(full: bool = False) -> Claim:
                 )
     for layers, delta in ((4, 1.0), (4, 2.0)):
         schedule = rtsim.simulate(
-            rtsim.Scenario("sequential(wait_observation=true)", layers * delta, step_time=1.0, steps=steps)
+            rtsim.Scenario("sequential(wait_observation=true)", layers * delta, step_time=1.0, steps=steps),
+            engine="compiled",
         )
         found = regret(mdp, policy, schedule)
         acted = int(schedule.acted.sum())

@@ -29,7 +29,8 @@ def claim(full: bool = False) -> Claim:
     def rate(rule: str, law: str, learning: str | None, seed: int = 0) -> float:
         """Inaction regret per second."""
         schedule = rtsim.simulate(
-            rtsim.Scenario(rule, law, step_time=STEP, steps=steps, seed=seed, learning_time=learning, batch=1)
+            rtsim.Scenario(rule, law, step_time=STEP, steps=steps, seed=seed, learning_time=learning, batch=1),
+            engine="compiled",
         )
         return regret(mdp, policy, schedule, seed).per_second(schedule)["inaction"]
 

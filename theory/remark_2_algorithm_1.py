@@ -23,7 +23,7 @@ def claim(full: bool = False) -> Claim:
 
     def inaction(rule: str, law: str | float, workers: int, seed: int = 0, length: int = steps) -> float:
         scenario = rtsim.Scenario(rule, law, workers=workers, step_time=1.0, steps=length, seed=seed)
-        return rtsim.simulate(scenario).statistics(length // 2).inaction_fraction
+        return rtsim.simulate(scenario, engine="compiled").statistics(length // 2).inaction_fraction
 
     needed = required_workers_max_time(22.0, 1.0)
     law = "uniform(18s, 22s)"

@@ -25,7 +25,7 @@ def claim(full: bool = False) -> Claim:
         scenario = rtsim.Scenario(
             "exp_time", law, workers=workers, step_time=1.0, steps=steps, seed=seed, mailbox=mailbox
         )
-        return rtsim.simulate(scenario).statistics(warm).inaction_fraction
+        return rtsim.simulate(scenario, engine="compiled").statistics(warm).inaction_fraction
 
     needed = required_workers_exp_time(20.0, 1.0)
     findings = [exact(f"τ_θ = 20 τ_M, N = {n}: inaction", inaction(20.0, n), 0.0) for n in (needed, needed + 3)]

@@ -28,7 +28,9 @@ from rtsim.theory import jump_delay_regret, optimum
 
 def claim(full: bool = False) -> Claim:
     steps, runs = (40_000, 48) if full else (4_000, 16)
-    turns = rtsim.simulate(rtsim.Scenario("sequential(wait_observation=true)", 2.0, step_time=1.0, steps=steps))
+    turns = rtsim.simulate(
+        rtsim.Scenario("sequential(wait_observation=true)", 2.0, step_time=1.0, steps=steps), engine="compiled"
+    )
     acted = turns.acted
     n, p = 10, 0.8
     jump = mdps.jump(n, p)

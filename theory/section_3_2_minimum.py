@@ -25,7 +25,7 @@ def claim(full: bool = False) -> Claim:
     for rule, relation in RULES:
         for workers in (10, 40):
             scenario = rtsim.Scenario(rule, 25.0, workers=workers, step_time=1.0, steps=steps)
-            found = rtsim.simulate(scenario).statistics(100).interaction_steps
+            found = rtsim.simulate(scenario, engine="compiled").statistics(100).interaction_steps
             assert found is not None
             ends = {"margin": 50 / steps, "how": "the ends of the run: fewer than 50 steps, two cycles"}
             what = f"{rule}, 25 steps, N = {workers}: mean interval, steps"

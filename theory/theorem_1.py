@@ -28,7 +28,8 @@ def claim(full: bool = False) -> Claim:
     findings = []
     for k in (2, 5):
         schedule = rtsim.simulate(
-            rtsim.Scenario("sequential(wait_observation=true)", float(k), step_time=1.0, steps=steps * k)
+            rtsim.Scenario("sequential(wait_observation=true)", float(k), step_time=1.0, steps=steps * k),
+            engine="compiled",
         )
         bound = realtime_regret(1.0, float(k), 1.0, p_minimax(mdp), k)
         total, inaction, delay = [], [], []
