@@ -25,8 +25,8 @@ from rtsim.rollout import undelayed
 
 
 def claim(full: bool = False) -> Claim:
-    lengths = 2 ** np.arange(11, 22 if full else 17)
-    batches, each = (24, 8) if full else (20, 4)
+    lengths = 2 ** np.arange(11, 20 if full else 17)
+    batches, each = 20, 4
     learner = agents.UCRL2(scale=0.1, every_step=True)
     worst = np.zeros((batches, len(lengths)))
     for epsilon in np.geomspace(0.001 if full else 0.003, 0.2, 12 if full else 9):

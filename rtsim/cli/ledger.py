@@ -75,14 +75,16 @@ def main(folder: Path, argv: Sequence[str] | None = None) -> int:
             print(f"{each.name}: {each.verdict}", flush=True)
             found.append(each)
         changes = differences(found, recorded, complete=not arguments.only)
+        undecided = [each.name for each in found if each.verdict.kind == "undecided"]
         for change in changes:
-            print(f"ledger.py: {change}", file=sys.stderr)
-        if not arguments.only and (arguments.record or not changes):
+            print(f"ledger.py: {change}{'' if arguments.record else ' (--record accepts it)'}", file=sys.stderr)
+        if undecided:
+            print(f"ledger.py: undecided, nothing is recorded: {', '.join(undecided)}", file=sys.stderr)
+        elif not arguments.only and (arguments.record or not changes):
             _record(folder, found, recorded, arguments.full, arguments.record)
     except RtsimError as error:
         print("ledger.py: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
-    undecided = any(each.verdict.kind == "undecided" for each in found)
     return 1 if undecided or (changes and not arguments.record) else 0
 
 
@@ -143,16 +145,15 @@ def differences(found: Sequence[Claim], recorded: dict[str, Any], complete: bool
     for each in found:
         now = {"kind": each.verdict.kind, "text": each.verdict.text}
         if each.name not in before:
-            lines.append(f"{each.name} is not recorded; it says {each.verdict} (--record accepts it)")
+            lines.append(f"{each.name} is not recorded; it says {each.verdict}")
         elif before[each.name]["verdict"] != now:
             was = before[each.name]["verdict"]
             lines.append(
-                f"{each.name} differs: recorded {was['kind']!r} {was['text']!r}, found {now['kind']!r} {now['text']!r} "
-                "(--record accepts it)"
+                f"{each.name} differs: recorded {was['kind']!r} {was['text']!r}, found {now['kind']!r} {now['text']!r}"
             )
     if complete:
         gone = sorted(set(before) - {each.name for each in found})
-        lines += [f"{name} is recorded, but its file is gone (--record accepts it)" for name in gone]
+        lines += [f"{name} is recorded, but its file is gone" for name in gone]
     return lines
 
 
