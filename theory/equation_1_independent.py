@@ -6,8 +6,8 @@ Derivation of the counterexample. ``alternate`` has two states, the last action,
 the one before. With actions one step late on every step, no memoryless policy gains more than 1/2. If the default
 policy, which always takes action 0, has every other step, the agent always takes action 1 and every step pays:
 inaction costs nothing, and with it the delay costs nothing either. Together they cost 0, one by one 1/2 + 0. On
-random MDPs the sum is too high or too low: what a late action loses depends on where default steps have led, and the
-best policy is another one.
+random MDPs, too, the sum is too high wherever there is anything to add: where the default policy acts no action can
+be late.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def claim(full: bool = False) -> Claim:
     ]
     shares = []
     for seed in range(20 if full else 8):
-        world = mdps.garnet(5, 2, 2, seed=seed)
+        world = mdps.garnet(3, 2, 2, seed=seed)
         top = optimum(world).gain
         parts = [top - best_delayed(world, *setting[:1], every=setting[1]).gain for setting in ((2, 1), (0, 2), (2, 2))]
         shares.append(parts[2] / (parts[0] + parts[1]))
     findings += [
-        exact("random MDPs, 2 steps late and every second step: least share of the sum", min(shares), 1.0),
-        exact("... largest", max(shares), 1.0),
+        exact("random MDPs of 3 states, 2 steps late, every second step: least share of the sum", min(shares), 1.0),
+        exact("... largest share", max(shares), 1.0, "ours", "<="),
     ]
     return Claim(
         "equation_1_independent",

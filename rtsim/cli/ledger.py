@@ -10,9 +10,10 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -54,7 +55,7 @@ def main(folder: Path, argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 if a verdict differs from the recorded one or is undecided; 2 for bad input.
+        0; 1 if a verdict differs from the recorded one or is undecided; 2 for bad input; 130 if interrupted.
     """
     parser = _Parser(prog="ledger.py", description="Do the papers' claims hold?", allow_abbrev=False)
     parser.add_argument("--full", action="store_true", help="sizes for publication instead of small ones")
@@ -85,6 +86,9 @@ def main(folder: Path, argv: Sequence[str] | None = None) -> int:
     except RtsimError as error:
         print("ledger.py: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("ledger.py: interrupted, nothing is recorded", file=sys.stderr)
+        return 130
     return 1 if undecided or (changes and not arguments.record) else 0
 
 
@@ -103,10 +107,22 @@ def examine_all(folder: Path, chosen: Sequence[str], full: bool, processes: int 
     # Threads of the linear algebra would only fight with the processes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     workers = min(processes or os.cpu_count() or 1, len(chosen))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_with_parent) as pool:
         waiting = [pool.submit(examine, folder, name, full) for name in chosen]
         for future in waiting:
             yield future.result()
+
+
+def _leave_with_parent() -> None:
+    """A worker whose ledger was killed has nobody to tell its verdict."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def read(path: Path, must: bool = True) -> dict[str, Any]:
