@@ -49,7 +49,7 @@ def run(arguments: Compare) -> int:
         )
     with render.progress() as update:
         if design.clock == "compiled":
-            update("loading the compiled clock (the first time it compiles, some 20 s)", 0, 1)
+            update("loading the compiled clock (the first time it compiles, 10 to 30 s)", 0, 1)
             importlib.import_module("rtsim.clocks.compiled")
         result = compare(design, on_progress=update)
     if result.interrupted:
