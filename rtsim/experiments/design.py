@@ -89,6 +89,8 @@ class Design:
                 f"warmup_steps {self.warmup_steps} must lie in 0..{self.base.steps - 1}, below steps {self.base.steps}"
             )
         if self.mdp is not None:
+            if self.base.steps < 2:
+                raise InvalidValue("regret per second needs at least 2 steps; give more, or leave the MDP out")
             object.__setattr__(self, "mdp", mdps.of(self.mdp))
         object.__setattr__(self, "agent", AgentSpec.of(self.agent))
         self._check_memory()

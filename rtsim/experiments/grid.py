@@ -102,6 +102,8 @@ class Grid:
             raise InvalidValue("required_workers searches for the number of workers; leave workers out")
         if self.learners != (1,) and self.measure == "required_learners":
             raise InvalidValue("required_learners searches for the number of learners; leave learners out")
+        if self.mdp != (None,) and self.steps < 2:
+            raise InvalidValue("regret per second needs at least 2 steps; give more, or leave mdp out")
         if self.measure != "statistics" and self.mdp != (None,):
             raise InvalidValue(f"{self.measure} looks at no MDP; leave mdp out")
 

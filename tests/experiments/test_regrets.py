@@ -146,3 +146,12 @@ def test_wrong_worlds_are_told_before_anything_runs(tmp_path, changes):
 def test_searches_look_at_no_mdp():
     with pytest.raises(InvalidValue, match="no MDP"):
         Grid(measure="required_workers", mdp=("jao",))
+
+
+def test_a_single_step_has_no_regret_per_second():
+    with pytest.raises(InvalidValue, match="at least 2 steps"):
+        Design(("exp_time",), Scenario("exp_time", LAW, steps=1), search=False, mdp="jump")
+    with pytest.raises(InvalidValue, match="at least 2 steps"):
+        Grid(steps=1, mdp=("jump",))
+    two = compare(Design(("exp_time",), Scenario("exp_time", LAW, steps=2), workers=(2,), search=False, mdp="jump"))
+    assert json.dumps(two.to_json(), allow_nan=False)
