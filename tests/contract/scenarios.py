@@ -131,7 +131,7 @@ def rule_texts(draw: st.DrawFn, rule: str, unit: int) -> str:
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, rule: str, max_steps: int = 150) -> Scenario:
+def scenarios(draw: st.DrawFn, rule: str, max_steps: int = 150, max_workers: int = 12) -> Scenario:
     """A scenario that its rule accepts, with any option of the scenario."""
     unit = draw(st.sampled_from(UNITS))
     fixed = [Fraction(4 * unit), Fraction(4 * unit), Fraction(4 * unit * 59 + 1, 59), Fraction(9 * unit, 2)]
@@ -147,7 +147,7 @@ def scenarios(draw: st.DrawFn, rule: str, max_steps: int = 150) -> Scenario:
     scenario = Scenario(
         draw(rule_texts(rule, unit)),
         draw(laws(unit)),
-        workers=draw(st.integers(1, 12)),
+        workers=draw(st.one_of(st.integers(1, min(max_workers, 12)), st.integers(1, max_workers))),
         step_time=step_time,
         steps=draw(st.integers(1, max_steps)),
         seed=draw(st.integers(0, 2**40)),

@@ -33,7 +33,7 @@ def assert_same(scenario: Scenario, warmup: int) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_clocks_on_any_scenario_agree_to_the_byte(rule: str) -> None:
     @settings(max_examples=60, suppress_health_check=list(HealthCheck))
-    @given(scenarios(rule), st.integers(0, 10**6))
+    @given(scenarios(rule, max_workers=80), st.integers(0, 10**6))
     def check(scenario: Scenario, warmup: int) -> None:
         assert_same(scenario, warmup % scenario.steps)
 
