@@ -10,16 +10,16 @@ import json
 import os
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NoReturn
 
 from rtsim import __version__
 from rtsim.errors import FileProblem, RtsimError, UnknownName, read_text, write_atomically
 from rtsim.experiments.claims import Claim, examine, names
+from rtsim.experiments.executors import cores, leave_with_parent
 
 SCHEMA = "rtsim.ledger/1"
 BEGIN, END = "<!-- ledger: begin -->", "<!-- ledger: end -->"
@@ -106,23 +106,11 @@ def examine_all(folder: Path, chosen: Sequence[str], full: bool, processes: int 
             raise UnknownName("claim", name, known)
     # Threads of the linear algebra would only fight with the processes.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    workers = min(processes or os.cpu_count() or 1, len(chosen))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_with_parent) as pool:
+    workers = min(processes or cores(), len(chosen))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=leave_with_parent) as pool:
         waiting = [pool.submit(examine, folder, name, full) for name in chosen]
         for future in waiting:
             yield future.result()
-
-
-def _leave_with_parent() -> None:
-    """A worker whose ledger was killed has nobody to tell its verdict."""
-
-    def watch() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def read(path: Path, must: bool = True) -> dict[str, Any]:

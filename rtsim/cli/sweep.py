@@ -106,7 +106,7 @@ def _summary(result: SweepResult) -> dict[str, Any]:
     return {
         "schema": "rtsim.sweep-summary/1",
         "run": str(result.path),
-        "results": str(result.path / "results.csv"),
+        "results": str(result.results),
         "cells": result.cells,
         "finished": result.finished,
         "finished_before": result.before,

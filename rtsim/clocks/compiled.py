@@ -8,8 +8,9 @@ Statistics can be counted while it runs, so that memory does not grow with the h
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from rtsim.statistics import Tally
 from rtsim.timing import BlockStream, Law, Spells, StepClock
 from rtsim.timing.streams import BLOCK
 
+_Found = TypeVar("_Found")
 LEARNER_NUMBERS = {"round_robin": 0, "lock_free": 1, "parallel": 2, "sequential": 1}
 LEARNS = {"": 0, "after": 1, "before": 2}
 ROWS_AT_FIRST = 1 << 20  # inferences room is laid out for, at most; memory that is not touched costs nothing
@@ -419,12 +421,7 @@ def simulate(scenario: Scenario, *, spans: bool = False) -> Schedule:
     >>> schedule.statistics(warmup_steps=20).inaction_fraction
     0.0
     """
-    size = 1
-    while True:
-        try:
-            return CompiledClock(scenario, full=True, size=size).run(spans)
-        except _TooSmall:
-            size *= 8
+    return _in_large_enough_tables(lambda size: CompiledClock(scenario, full=True, size=size).run(spans))
 
 
 def tally(scenario: Scenario, warmup_steps: int = 0) -> Tally:
@@ -433,9 +430,16 @@ def tally(scenario: Scenario, warmup_steps: int = 0) -> Tally:
     >>> tally(Scenario("max_time", "84ms", workers=6, steps=200), 20).statistics().inaction_fraction
     0.0
     """
+    return _in_large_enough_tables(
+        lambda size: CompiledClock(scenario, full=False, warmup=warmup_steps, size=size).tally()
+    )
+
+
+def _in_large_enough_tables(run: Callable[[int], _Found]) -> _Found:
+    """What ``run(size)`` gives for the first size that is large enough."""
     size = 1
     while True:
         try:
-            return CompiledClock(scenario, full=False, warmup=warmup_steps, size=size).tally()
+            return run(size)
         except _TooSmall:
             size *= 8

@@ -12,7 +12,7 @@ from typing import Any
 from rtsim import mdps
 from rtsim.clocks import simulate, tally
 from rtsim.errors import RtsimError
-from rtsim.experiments.closed_forms import inaction_fraction
+from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.experiments.design import Design
 from rtsim.experiments.regrets import REGRET_COLUMNS, AgentSpec, Rollouts, regret_columns
 from rtsim.experiments.required import required_learners, required_workers, run_once
@@ -115,6 +115,13 @@ def parameters(law: str) -> int | None:
     return None
 
 
+def _columns(statistics: Statistics) -> dict[str, Value]:
+    """Statistics as columns; the steps are those of the scenario less the warm-up."""
+    data: dict[str, Value] = asdict(statistics)
+    del data["steps"]
+    return data
+
+
 def _statistics(cell: Cell) -> dict[str, Value]:
     scenario = cell.scenario
     rollouts = None
@@ -125,11 +132,9 @@ def _statistics(cell: Cell) -> dict[str, Value]:
         found = schedule.tally(cell.warmup_steps)
         rollouts = Rollouts(_mdp(cell.mdp), AgentSpec.of(cell.agent or "best"), scenario.step_mean)
         rollouts.add(schedule, scenario.seed)
-    data = asdict(found.statistics())
-    del data["steps"]
+    data = _columns(found.statistics())
     theory = inaction_fraction(scenario, found.longest_inference_ns / units.NS)
-    predicted = None if theory is None or theory >= 1 else scenario.step_mean / (1 - theory)
-    regret = {} if rollouts is None else regret_columns(rollouts.row(predicted))
+    regret = {} if rollouts is None else regret_columns(rollouts.row(interaction_time(scenario, theory)))
     return {**data, "theory_inaction_fraction": theory, **regret}
 
 
@@ -156,9 +161,8 @@ def _required_workers(cell: Cell) -> dict[str, Value]:
     reached: dict[str, Value] = {}
     if found.workers is not None:  # what it costs to be there
         there = scenario.with_(workers=found.workers)
-        reached = asdict(run_once(there, cell.warmup_steps, cell.clock).statistics)
-        del reached["steps"]
-        reached["capacity_limit"] = there.capacity_limit
+        statistics = run_once(there, cell.warmup_steps, cell.clock).statistics
+        reached = {**_columns(statistics), "capacity_limit": there.capacity_limit}
     return {
         **reached,
         "required": found.workers,

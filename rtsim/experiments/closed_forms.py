@@ -71,6 +71,15 @@ def inaction_fraction(scenario: Scenario, longest: float) -> float | None:
     return None
 
 
+def interaction_time(scenario: Scenario, inaction: float | None) -> float | None:
+    """Mean time between agent steps where this share of the steps is the default policy's, s; None where there is none.
+
+    >>> interaction_time(Scenario("max_time", "84ms", step_time=0.01), 0.75)
+    0.04
+    """
+    return None if inaction is None or inaction >= 1 else scenario.step_mean / (1 - inaction)
+
+
 def _sequential(scenario: Scenario, law: Law, step: float, constant: bool) -> float | None:
     learning = scenario.learning_time
     if learning is not None and (scenario.learning_starts > 0 or learning.least_mean < learning.mean):

@@ -14,7 +14,7 @@ import numpy as np
 
 from rtsim.clocks import simulate
 from rtsim.errors import RuleFault
-from rtsim.experiments.closed_forms import inaction_fraction
+from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.experiments.design import Design
 from rtsim.experiments.regrets import AgentSpec, RegretRow, Rollouts
 from rtsim.experiments.required import Outcome, Required, outcome, required_workers, run_once
@@ -147,7 +147,7 @@ def _row(scenario: Scenario, runs: Sequence[Outcome], longest: float, rollouts: 
     variance = average("interaction_time_var_s2")
     theory = inaction_fraction(scenario, longest)
     # By theory, not by counting, wherever it can: else the bound on inaction would be the count itself.
-    predicted = None if theory is None or theory >= 1 else scenario.step_mean / (1 - theory)
+    predicted = interaction_time(scenario, theory)
     return Row(
         alg=scenario.rule.name,
         options=scenario.rule.options_json(),

@@ -111,14 +111,11 @@ def local(processes: int) -> Iterator[Executor]:
         pool.stop()
 
 
-def _begin_worker() -> None:
-    """Ctrl-C is the parent's to answer; and a worker does not outlive a parent that was killed."""
-    import signal
+def leave_with_parent() -> None:
+    """Called in a worker process: it does not outlive a parent that was killed."""
     import threading
     from multiprocessing import connection, parent_process
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = parent_process()
     assert parent is not None
 
@@ -127,6 +124,15 @@ def _begin_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is the parent's to answer; and a worker goes with its parent."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_with_parent()
 
 
 class _Pool:

@@ -135,11 +135,13 @@ class Grid:
         agents = [str(AgentSpec.of(agent)) for agent in self.agent]
         worlds: list[tuple[str | None, str | None]] = []
         for mdp in self.mdp:
+            if mdp is None:
+                worlds.append((None, None))
+                continue
             # A family is named by its canonical text, a file by its own name, which worker processes read again.
-            name = mdp if mdp is None or mdp.strip().endswith((".json", ".npz")) else mdps.of(mdp).name
-            if mdp is not None:
-                mdps.of(mdp)
-            worlds += [(name, agent) for agent in agents] if name is not None else [(None, None)]
+            read = mdps.of(mdp)
+            name = mdp if mdps.is_file(mdp) else read.name
+            worlds += [(name, agent) for agent in agents]
         found: dict[Cell, None] = {}
         for values in itertools.product(*axes.values()):
             first = Scenario(**dict(zip(axes, values, strict=True)), **common)

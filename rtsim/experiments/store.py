@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rtsim import mdps
 from rtsim.errors import TEMPORARY, FileProblem, InvalidValue, read_text, write_atomically
 from rtsim.experiments.cells import FOUND, SETTINGS, Cell, Value
 from rtsim.experiments.grid import Grid
@@ -117,7 +118,7 @@ class RunDirectory:
     _lock: int = -1
 
     @classmethod
-    def open(cls, path: str | Path, grids: Sequence[Grid] | None, cells: list[Cell], *, resume: bool) -> RunDirectory:
+    def open(cls, path: str | Path, grids: Sequence[Grid], cells: list[Cell], *, resume: bool) -> RunDirectory:
         """Begin a run, or take one up again.
 
         Parameters
@@ -146,7 +147,7 @@ class RunDirectory:
             raise FileProblem(f"cannot make run directory {str(folder)!r}: {reason}") from error
         if foreign and not begun:
             raise InvalidValue(f"{str(folder)!r} is not empty and holds no sweep; name another directory")
-        run = cls(folder, tuple(grids or ()), cells)
+        run = cls(folder, tuple(grids), cells)
         run._take_lock()
         try:
             run._begin(resume)
@@ -289,7 +290,7 @@ def _file_digests(grids: Sequence[Grid]) -> dict[str, str]:
     axes = [a for g in grids for a in (g.inference_time, g.learning_time, g.dispatch_time, g.step_time)]
     texts = [law for axis in axes for law in axis if law is not None]
     names = {name for text in texts for name in re.findall(r"profile:([^#]+)#", text)} - set(shipped())
-    names |= {mdp.strip() for grid in grids for mdp in grid.mdp if mdp and mdp.strip().endswith((".json", ".npz"))}
+    names |= {mdp.strip() for grid in grids for mdp in grid.mdp if mdp and mdps.is_file(mdp)}
     digests = {}
     for name in sorted(names):
         try:

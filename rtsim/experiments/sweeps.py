@@ -45,6 +45,11 @@ class SweepResult:
     failures: dict[int, str] = field(default_factory=dict)
     interrupted: bool = False
 
+    @property
+    def results(self) -> Path:
+        """The file of results."""
+        return self.path / RESULTS
+
 
 def sweep(
     path: str | Path,

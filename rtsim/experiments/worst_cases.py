@@ -10,7 +10,7 @@ import numpy as np
 from rtsim import mdps, theory
 from rtsim.agents import Oracle, Policy, Tabular
 from rtsim.clocks import engine_for, simulate
-from rtsim.experiments.closed_forms import inaction_fraction
+from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.intervals import Interval, mean_ci95
 from rtsim.mdps import TabularMDP
 from rtsim.regret import regret_over_seeds
@@ -96,7 +96,8 @@ def regret_rates(series: Mapping[str, Sequence[Scenario]], *, seeds: int = 8) ->
 
             numbers = range(scenario.seed, scenario.seed + count)
             rate, interval = regret_over_seeds(mdp, policy, run, numbers, best=policy).per_second["inaction"]
-            share, step = inaction_fraction(scenario, max(longest)), scenario.step_mean
+            step = scenario.step_mean
+            between = interaction_time(scenario, inaction_fraction(scenario, max(longest)))
             found.append(
                 RegretRate(
                     name,
@@ -108,7 +109,7 @@ def regret_rates(series: Mapping[str, Sequence[Scenario]], *, seeds: int = 8) ->
                     count,
                     rate,
                     interval,
-                    None if share is None or share >= 1 else theory.inaction_regret(1.0, step / (1 - share), step),
+                    None if between is None else theory.inaction_regret(1.0, between, step),
                 )
             )
     return found

@@ -2,7 +2,7 @@
 
 from rtsim.mdps.learning import garnet, jao, riverswim
 from rtsim.mdps.mazes import maze
-from rtsim.mdps.registry import ENTRIES, Entry, Option, find, names, of
+from rtsim.mdps.registry import ENTRIES, Entry, Option, find, is_file, names, of
 from rtsim.mdps.tabular import TabularMDP
 from rtsim.mdps.toy_text import toy_text
 from rtsim.mdps.transforms import repeat_default, sticky, sticky_actions
@@ -20,6 +20,7 @@ __all__ = [
     "forward",
     "garnet",
     "inaction",
+    "is_file",
     "jao",
     "jump",
     "maze",

@@ -223,6 +223,15 @@ def find(name: str) -> Entry:
     return ENTRIES[name]
 
 
+def is_file(text: str) -> bool:
+    """Whether :func:`of` reads this text from a file.
+
+    >>> is_file("mine.json"), is_file("jump(n=4)")
+    (True, False)
+    """
+    return text.strip().endswith((".json", ".npz"))
+
+
 def of(text: str | TabularMDP, **given: Any) -> TabularMDP:
     """An MDP from a text, as on the command line; its name is the canonical text.
 
@@ -254,7 +263,7 @@ def of(text: str | TabularMDP, **given: Any) -> TabularMDP:
     if not isinstance(text, str):
         raise InvalidValue(f"MDP {str(text)[:60]!r} must be a text such as 'jump(n=10, p=0.9)'")
     text = text.strip()
-    if text.endswith((".json", ".npz")):
+    if is_file(text):
         if given:
             raise InvalidValue("an MDP file takes no options; write them into the file")
         return TabularMDP.load(text)
