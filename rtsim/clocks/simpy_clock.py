@@ -17,40 +17,27 @@ from starting again on the same observation, and so does an update of zero lengt
 from __future__ import annotations
 
 from array import array
-from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from functools import partial
 from typing import Any
 
 import numpy as np
 import simpy
 
+from rtsim.clocks.draws import DrawnDurations, Draws
 from rtsim.clocks.gather import RAW_INFERENCE, RAW_STEP, Raw, gather
+from rtsim.clocks.inbox import Inbox
 from rtsim.errors import RtsimError, RuleFault
 from rtsim.scenario import Scenario
 from rtsim.schedule import UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import DROP
 from rtsim.schedulers.learners import state_size
 from rtsim.schedulers.registry import BUILTIN
-from rtsim.timing import BlockStream, Law, Spells, StepClock
+from rtsim.timing import StepClock
 
 PUBLISH, END, LAND, RELEASE, START, LEARN, READ = range(1, 8)
 
 Process = Generator[simpy.Event, None, None]
-Action = tuple[int, int, int]  # row of its inference, position in its chunk, release time
-
-
-class _Durations:
-    """Durations of one actor in plain ints: a law, stretched while the machine is slow."""
-
-    def __init__(self, law: Law, seed: int, purpose: str, index: int, spells: Spells | None) -> None:
-        self._draws: Iterator[tuple[int, int]] = iter(BlockStream(law, seed, purpose, index))
-        self._spells = spells
-
-    def draw(self, now: int) -> tuple[int, int]:
-        """(duration_ns, mixture component) of something that starts at ``now``."""
-        duration, component = next(self._draws)
-        return (self._spells.stretch(duration, now) if self._spells else duration), component
 
 
 class _Busy:
@@ -71,46 +58,31 @@ class _Busy:
 class SimpyClock:
     """One run of one scenario; call :meth:`run` once."""
 
-    def __init__(self, scenario: Scenario, spans: bool = False) -> None:
+    def __init__(self, scenario: Scenario, spans: bool = False, draws: Draws | None = None) -> None:
         self.scenario = scenario
         self.keep_spans = spans
         # SimPy types its clock int | float; here every time is a plain int.
         self.env: Any = simpy.Environment()
         self.program = scenario.program()
         self.step, self.step_start, self.version = -1, 0, 0
-        self.mailbox: deque[Action] = deque()
-        self.queue_length = scenario.mailbox.capacity if scenario.mailbox.kind == "fifo" else 0
+        self.inbox = Inbox(scenario.mailbox, self.program.chunk)
         # Who waits for the observation of a later step, and which actions are held for one.
         self.waiting: dict[int, list[tuple[int, simpy.Event]]] = {}
         self.held: dict[int, list[tuple[int, int, int]]] = {}
-        self.released = self.overwritten = self.dropped = 0
-        self.newest_chunk = -1  # observation of the newest chunk that has been released
         self.steps = {name: array("q") for name in RAW_STEP}
         self.inferences = {name: array("q") for name in RAW_INFERENCE}
         self.updates = {name: array("q") for name in UPDATE_COLUMNS}
         self.busy = [_Busy() for _ in range(scenario.workers)]
-        self._prepare_draws()
+        self.draws = DrawnDurations(scenario) if draws is None else draws
+        self.inference_times = [self.draws.inference(w) for w in range(scenario.workers)]
+        self._prepare_learners()
 
-    def _prepare_draws(self) -> None:
+    def _prepare_learners(self) -> None:
         s = self.scenario
-
-        def spells(law: Law | None, index: int) -> Spells | None:
-            return Spells(law.spells, s.seed, index) if law is not None and law.spells is not None else None
-
-        shared, overhead = spells(s.duration_law, 0), spells(s.dispatch_time, 1)
-        self.inference_times = [_Durations(s.duration_law, s.seed, "inference", w, shared) for w in range(s.workers)]
-        self.dispatch_times = (
-            [_Durations(s.dispatch_time, s.seed, "dispatch", w, overhead) for w in range(s.workers)]
-            if s.dispatch_time
-            else []
-        )
         self.learning = s.learning_time is not None
         self.learner = s.learner
         count = s.learner_count
-        learning = spells(s.learning_time, 2)
-        self.learning_times = [
-            _Durations(s.learning_time, s.seed, "learning", k, learning) for k in range(count) if s.learning_time
-        ]
+        self.learning_times = [self.draws.learning(k) for k in range(count)]
         self.learner_params = [count, s.learning_starts, s.batch]
         self.learner_state = [0] * state_size(count)
         self.computed: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)] * count
@@ -164,13 +136,12 @@ class SimpyClock:
 
     def read(self) -> None:
         """Step i takes an action from the mailbox, or the default policy acts."""
-        row, position, release = self.mailbox.popleft() if self.mailbox else (-1, -1, -1)
+        row, position, release = self.inbox.take()
         if position == 0:
             self.inferences["used"][row] = self.step
-        counts = (self.released, self.overwritten, self.dropped)
-        for column, value in zip(self.steps.values(), (self.step_start, row, position, release, *counts), strict=True):
+        values = (self.step_start, row, position, release, *self.inbox.counts())
+        for column, value in zip(self.steps.values(), values, strict=True):
             column.append(value)
-        self.released = self.overwritten = self.dropped = 0
 
     def worker(self, w: int) -> Process:
         """Ask the rule, read the newest observation, infer, hand the action over; for ever."""
@@ -191,8 +162,6 @@ class SimpyClock:
                 yield from self.learn_inline()
             started, version = env.now, self.version
             duration, component = self.inference_times[w].draw(started)
-            if self.dispatch_times:
-                duration += self.dispatch_times[w].draw(started)[0]
             stage = -(-duration // program.stages)
             # A pipeline keeps the order: nothing leaves it before what entered earlier.
             end = max(started + (stage if program.skip else duration), left_last)
@@ -233,8 +202,7 @@ class SimpyClock:
         for column, value in zip(self.inferences.values(), inference, strict=True):
             column.append(value)
         if release == DROP:
-            self.released += program.chunk
-            self.dropped += program.chunk
+            self.inbox.drop()
         elif release >= now:
             self.release_at(release, w, row, 0)
         else:
@@ -255,25 +223,12 @@ class SimpyClock:
     def deposit(self, w: int, row: int, position: int) -> None:
         """An action is released into the mailbox."""
         now = self.env.now
-        self.released += 1
-        if self.program.chunk > 1:
-            observation = self.inferences["observation"][row]
-            if position and observation < self.newest_chunk and not self.queue_length:
-                self.overwritten += 1  # what is left of a chunk when a newer one has come
-                return
-            self.newest_chunk = max(self.newest_chunk, observation)
         if position == 0:
             self.inferences["release"][row] = now
             first = self.step if now == self.step_start else self.step + 1  # the step that reads it
             for later in range(1, self.program.chunk):
                 self.hold(first + later, w, row, later)
-        if not self.queue_length:
-            self.overwritten += len(self.mailbox)
-            self.mailbox.clear()
-        elif len(self.mailbox) == self.queue_length:
-            self.dropped += 1
-            return
-        self.mailbox.append((row, position, now))
+        self.inbox.deposit(row, position, self.inferences["observation"][row], now)
 
     def learn_inline(self) -> Process:
         """One update in the inference process itself."""
@@ -368,12 +323,12 @@ class SimpyClock:
             Raw(columns(self.steps), columns(self.inferences), columns(self.updates)),
             busy_ns=[busy.until(self.step_start) for busy in self.busy],
             learner_busy_ns=[busy.until(self.step_start) for busy in self.learner_busy],
-            pending=len(self.mailbox),
+            pending=len(self.inbox),
             spans=self.keep_spans,
         )
 
 
-def simulate(scenario: Scenario, *, spans: bool = False) -> Schedule:
+def simulate(scenario: Scenario, *, spans: bool = False, draws: Draws | None = None) -> Schedule:
     """Simulate a scenario with SimPy.
 
     Parameters
@@ -381,6 +336,8 @@ def simulate(scenario: Scenario, *, spans: bool = False) -> Schedule:
     scenario : Scenario
     spans : bool
         Keep one row per inference, used or not, for timelines and traces.
+    draws : Draws, optional
+        Where durations come from, if not from the scenario's laws: a recording, say.
 
     Returns
     -------
@@ -390,4 +347,4 @@ def simulate(scenario: Scenario, *, spans: bool = False) -> Schedule:
     >>> schedule.statistics(warmup_steps=20).inaction_fraction
     0.0
     """
-    return SimpyClock(scenario, spans).run()
+    return SimpyClock(scenario, spans, draws).run()
