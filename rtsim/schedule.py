@@ -61,6 +61,17 @@ SPAN_COLUMNS = {
     "release_ns": np.int64,  # -1: dropped by the rule, or still held at the end
     "used_step": np.int64,  # step that used its (first) action, -1: none
 }
+#: Live runs only: one row per environment step, shape (T,).
+LIVE_COLUMNS = {
+    "action": np.int32,  # what the emulator was given
+    "reward": np.float64,
+    "observation_hash": np.int64,  # of the observation published at this step
+    "ended": np.int8,  # 1: this step ended the episode, 2: a limit on its length did
+    "stale": np.int8,  # 1: the action came from a former episode, and the default policy acted instead
+    "late_ns": np.int64,  # from the step's deadline to the environment's waking up for it
+    "runtime_ns": np.int64,  # what the runtime took for itself since the step before
+    "emulator_ns": np.int64,  # what the emulator took
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +93,8 @@ class Schedule:
         step, ``longest_inference_ns``: the longest inference that ended, used or not.
     spans : dict of str to array, or None
         See :data:`SPAN_COLUMNS`.
+    live : dict of str to array, or None
+        What happened in a live run beside its timing; see :data:`LIVE_COLUMNS`.
     """
 
     header: dict[str, Any]
@@ -91,6 +104,7 @@ class Schedule:
     learner_busy_ns: NDArray[np.int64]
     totals: dict[str, int] = field(default_factory=dict)
     spans: dict[str, NDArray[Any]] | None = None
+    live: dict[str, NDArray[Any]] | None = None
 
     def __len__(self) -> int:
         return len(self.steps["time_ns"])
@@ -164,6 +178,8 @@ class Schedule:
             yield f"updates/{name}", column
         for name, column in (self.spans or {}).items():
             yield f"spans/{name}", column
+        for name, column in (self.live or {}).items():
+            yield f"live/{name}", column
         yield "busy_ns", self.busy_ns
         yield "learner_busy_ns", self.learner_busy_ns
 
@@ -192,11 +208,11 @@ class Schedule:
         try:
             if Path(path).exists() and not Path(path).is_file():
                 kind = "a directory" if Path(path).is_dir() else "no regular file"
-                raise FileProblem(f"cannot read Schedule {name!r}: it is {kind}; give a file of rtsim simulate --out")
+                raise FileProblem(f"cannot read Schedule {name!r}: it is {kind}; give a file of rtsim simulate --out or rtsim play --record")
             _check_archive(path, name)
             with np.load(path, allow_pickle=False) as archive:
                 if not hasattr(archive, "files"):
-                    raise FileProblem(f"{name!r} is a bare array, not a Schedule; give a file of rtsim simulate --out")
+                    raise FileProblem(f"{name!r} is a bare array, not a Schedule; give a file of rtsim simulate --out or rtsim play --record")
                 arrays = {key: archive[key] for key in archive.files}
         except FileProblem:
             raise
@@ -205,7 +221,7 @@ class Schedule:
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "truncated or of another kind"
             raise FileProblem(
-                f"cannot read Schedule {name!r}: {reason}; give a file of rtsim simulate --out"
+                f"cannot read Schedule {name!r}: {reason}; give a file of rtsim simulate --out or rtsim play --record"
             ) from error
         except Exception as error:  # zlib.error and the like share no base with the above
             raise FileProblem(f"cannot read Schedule {name!r}: {error}") from error
@@ -241,14 +257,19 @@ class Schedule:
 def _check_archive(path: str | Path, name: str) -> None:
     """Refuse what is no Schedule before anything is unpacked: a small archive can hold a huge array."""
     known = {"header.npy", "busy_ns.npy", "learner_busy_ns.npy"}
-    for prefix, columns in (("steps", STEP_COLUMNS), ("updates", UPDATE_COLUMNS), ("spans", SPAN_COLUMNS)):
+    for prefix, columns in (
+        ("steps", STEP_COLUMNS),
+        ("updates", UPDATE_COLUMNS),
+        ("spans", SPAN_COLUMNS),
+        ("live", LIVE_COLUMNS),
+    ):
         known |= {f"{prefix}/{column}.npy" for column in columns}
     with zipfile.ZipFile(path) as archive:
         foreign = sorted(set(archive.namelist()) - known)
         size = sum(entry.file_size for entry in archive.infolist())
     if foreign:
         raise FileProblem(
-            f"{name!r} is not a Schedule: it holds {foreign[0][:60]!r}; give a file of rtsim simulate --out"
+            f"{name!r} is not a Schedule: it holds {foreign[0][:60]!r}; give a file of rtsim simulate --out or rtsim play --record"
         )
     if size > MAX_BYTES:
         raise FileProblem(f"{name!r} would unpack to {size / 1e9:.3g} GB, more than the {MAX_BYTES / 1e9:g} GB allowed")
@@ -276,7 +297,7 @@ def _first_difference(table: str, mine: dict[str, NDArray[Any]], theirs: dict[st
 
 def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
     def fail(why: str) -> FileProblem:
-        return FileProblem(f"{name!r} is not a Schedule: {why}; give a file of rtsim simulate --out")
+        return FileProblem(f"{name!r} is not a Schedule: {why}; give a file of rtsim simulate --out or rtsim play --record")
 
     try:
         header = json.loads(bytes(arrays["header"].astype(np.uint8)).decode())
@@ -314,6 +335,9 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
         raise fail("it has no steps")
     acted = np.flatnonzero(steps["worker"] >= 0)
     seen = steps["observation"][acted]
+    live = table("live/", LIVE_COLUMNS, False)
+    if live is not None and len(live["action"]) != len(steps["time_ns"]):
+        raise fail("its live columns are of another length")
     if (np.diff(steps["time_ns"]) < 0).any() or (seen < 0).any() or (seen > acted).any():
         raise fail("its steps go back in time or use observations of the future")
     return Schedule(
@@ -324,4 +348,5 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
         arrays["learner_busy_ns"],
         totals,
         table("spans/", SPAN_COLUMNS, False),
+        live,
     )

@@ -37,6 +37,10 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def waiting(self) -> tuple[Action, ...]:
+        """What lies in it, the next one first."""
+        return tuple(self._waiting)
+
     def drop(self) -> None:
         """A rule throws an inference's actions away."""
         self._released += self._chunk

@@ -1,0 +1,50 @@
+"""What the inference and learning processes have in common: things to do at given times."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+from rtsim.live import wall
+from rtsim.live.party import Party
+
+#: A process with nothing to do looks this often whether the run is over, ns.
+PATIENCE = 200_000_000
+
+
+class Agenda:
+    """A process that does things when they are due, and when its bell rings.
+
+    Parameters
+    ----------
+    party : Party
+    lifeline : Lifeline
+    pulse : int
+        Its place in the shared array of pulses, by which the supervisor sees that it lives.
+    """
+
+    def __init__(self, party: Party, lifeline: wall.Lifeline, pulse: int) -> None:
+        self.party, self.memory, self.lifeline = party, party.memory, lifeline
+        self._pulse = pulse
+        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = 0
+
+    def run(self) -> None:
+        """Until the run is over."""
+        while not self.party.stopping:
+            self.memory.pulses[self._pulse] = wall.now_ns()
+            self.take_orders()
+            while self._queue and self._queue[0][0] <= self.party.now() and not self.party.stopping:
+                heapq.heappop(self._queue)[2]()
+            left = self._queue[0][0] - self.party.now() if self._queue else PATIENCE
+            if left > 0 and not self.lifeline.wait(min(left, PATIENCE)):
+                return
+
+    def at(self, time: int, what: Callable[[], None]) -> None:
+        """Do something at ``time``, ns since step 0."""
+        heapq.heappush(self._queue, (time, self._order, what))
+        self._order += 1
+
+    def take_orders(self) -> None:
+        """Look what others have noted down for this process."""
+        raise NotImplementedError

@@ -1,0 +1,108 @@
+"""Learning processes: updates that start and land when the learner rule says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from rtsim.clocks.draws import DrawnDurations
+from rtsim.live import memory as m
+from rtsim.live import wall
+from rtsim.live.agenda import Agenda
+from rtsim.live.party import Party, Start
+
+
+class Updates:
+    """The updates of some learners, each held back to a duration drawn from the learning time."""
+
+    def __init__(self, party: Party, learners: Iterable[int], draws: DrawnDurations) -> None:
+        self.party, self.memory = party, party.memory
+        self.draws = {k: draws.learning(k) for k in learners}
+
+    def one(self, process: Agenda, k: int, start: Start, then: Callable[[int], None]) -> None:
+        """One update in the inference process, if the replay warm-up is over; ``then(time)`` afterwards."""
+        if start.step < self.party.scenario.learning_starts:
+            then(start.time)
+            return
+        self.begin(k, start)
+        end = start.time + self.draws[k].draw(start.time)[0]
+
+        def landed() -> None:
+            with self.party.turn():
+                now = self.party.logical_now()
+                self.finish(k, now)
+            then(now)
+
+        process.at(end, landed)
+
+    def begin(self, k: int, start: Start) -> None:
+        """Learner k reads the parameters; its batch is drawn from the steps that have begun."""
+        self.memory.computed[k] = (start.time, -1, start.step, self.party.version)
+        self.memory.learners[k, m.STATUS], self.memory.learners[k, m.ACTIVE_SINCE] = m.BUSY, wall.now_ns()
+        self.memory.learners[k, m.COUNT] += 1
+
+    def finish(self, k: int, now: int) -> list[int]:
+        """Learner k has its gradient at logical ``now``; who lands. Under the lock."""
+        party, memory = self.party, self.memory
+        memory.computed[k, 1] = now
+        state = memory.learner_state.tolist()
+        landing = [0] * len(memory.computed)
+        count = party.learner.on_learned(k, party.learner_params, state, landing)
+        memory.learner_state[:] = state
+        found = landing[:count]
+        rows = [(j, *memory.computed[j].tolist()) for j in found]
+        if count and party.learner.merged:
+            _, start, _, data_step, read_version = min(rows, key=lambda row: row[1:])
+            self._record(k, start, now, now, data_step, read_version, count * party.scenario.batch)
+        elif count:
+            for j, start, end, data_step, read_version in rows:
+                self._record(j, start, end, now, data_step, read_version, party.scenario.batch)
+        return found
+
+    def _record(self, k: int, start: int, end: int, land: int, data_step: int, read_version: int, batch: int) -> None:
+        control = self.memory.control
+        control[m.VERSION] += 1
+        index = int(control[m.UPDATES])
+        self.memory.updates[index % m.UPDATE_RING] = (
+            *(k, start, end, land, data_step, read_version, int(control[m.VERSION]), batch),
+        )
+        control[m.UPDATES] = index + 1
+
+
+class LearningProcess(Agenda):
+    """A process with some of the learners: update after update, each held back to its drawn duration."""
+
+    def __init__(self, party: Party, lifeline: wall.Lifeline, learners: range) -> None:
+        super().__init__(party, lifeline, pulse=1 + party.host_of_learner[learners.start])
+        self.learners = learners
+        self.updates = Updates(party, learners, DrawnDurations(party.scenario))
+
+    def take_orders(self) -> None:
+        """Starts that the environment decided, and landings that let a learner go on."""
+        own = self.memory.learners[self.learners.start : self.learners.stop]
+        for offset in np.flatnonzero(own[:, m.STATUS] == m.STARTED).tolist():
+            self._begin(self.learners.start + offset, Start(int(own[offset, m.STEP]), int(own[offset, m.TIME])))
+        for offset in np.flatnonzero(own[:, m.STATUS] == m.ASLEEP).tolist():
+            own[offset, m.STATUS] = m.BUSY
+            self._ask(self.learners.start + offset, int(own[offset, m.TIME]))
+
+    def _ask(self, k: int, time: int) -> None:
+        with self.party.turn():
+            answer = self.party.ask_learner(k, time)
+        if answer is not None:
+            self._begin(k, answer)
+
+    def _begin(self, k: int, start: Start) -> None:
+        self.updates.begin(k, start)
+        self.at(start.time + self.updates.draws[k].draw(start.time)[0], lambda: self._finish(k))
+
+    def _finish(self, k: int) -> None:
+        party, learners = self.party, self.memory.learners
+        with party.turn():
+            now = max(party.logical_now(), int(self.memory.computed[k, 0]))
+            landed = self.updates.finish(k, now)
+            for j in landed:
+                learners[j, m.TIME], learners[j, m.STATUS] = now, m.ASLEEP
+        for bell in {party.bells[party.host_of_learner[j]] for j in landed}:
+            wall.ring(bell)

@@ -1,0 +1,28 @@
+"""A lock between processes that the death of its holder opens."""
+
+from __future__ import annotations
+
+import fcntl
+from types import TracebackType
+
+
+class ProcessLock:
+    """A record lock on a shared file: the kernel releases it when its holder dies.
+
+    Semaphores in shared memory stay shut when a process is killed while it holds one. Not for
+    threads, and not to be entered twice.
+
+    Parameters
+    ----------
+    fd : int
+        A file that all parties have open.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_EX)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_UN)

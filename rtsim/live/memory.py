@@ -1,0 +1,140 @@
+"""The memory that the processes of a run share: flat arrays in one anonymous file.
+
+The file has no name, so that nothing can be left behind: it goes with the last process that
+has it open.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsim.live.plan import LivePlan
+from rtsim.schedulers.learners import state_size
+
+#: ``control``: when step 0 begins (monotonic ns; 0: not yet), newest step that has begun (-1), 1: all leave,
+#: 1: the environment has done its last step, updates landed so far, first step of the episode, rows written to
+#: the rings of steps and updates, 1: the environment has the real-time class.
+ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, EPISODE, STEPS, UPDATES, REALTIME = range(9)
+CONTROL_SIZE = 16
+
+#: ``workers``, a row per worker, and ``learners``, a row per learner: what it does, and until or since when.
+STATUS, STEP, TIME, COUNT, ACTIVE_SINCE, RESTARTS = range(6)
+ACTOR_COLUMNS = 6
+#: A worker is to sleep until TIME (then its own process asks again), waits for the publication of STEP, has been
+#: started by the environment on observation STEP at TIME, is busy since ACTIVE_SINCE, sleeps, or is gone.
+ASLEEP, WAITING, STARTED, BUSY, SLEEPING, DEAD = range(6)
+
+#: A row of an inference, as its worker writes it when it has ended; its actions stand beside it.
+INFERENCE = ("inference", "observation", "start", "end", "release", "version", "component", "began", "posted")
+#: A row of a step, as the environment writes it.
+STEP_ROW = (
+    *("time", "worker", "inference", "observation", "position", "release", "released", "overwritten", "dropped", "pending"),
+    *("action", "reward_bits", "hash", "ended", "stale", "late", "own", "emulator"),
+)
+UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch")
+
+#: Observations kept: a worker that reads one more than four seconds late finds it gone.
+FRAMES = 256
+STEP_RING, UPDATE_RING = 4096, 8192
+#: Bytes of a console's work memory that scripted players are shown.
+CONSOLE = 8192
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of the shared memory."""
+
+    name: str
+    kind: Any
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes, rounded up to a cache line."""
+        return -(-int(np.prod(self.shape)) * np.dtype(self.kind).itemsize // 64) * 64
+
+
+def layout(plan: LivePlan) -> list[Array]:
+    """All arrays of a run, in order."""
+    workers, learners = plan.scenario.workers, plan.scenario.learner_count
+    program = plan.scenario.program()
+    ring = inference_ring(workers)
+    return [
+        Array("control", np.int64, (CONTROL_SIZE,)),
+        # When the environment, and each of the other processes, last said that it lives (monotonic ns; 0: not yet).
+        Array("pulses", np.int64, (1 + len(plan.hosts) + len(plan.learner_hosts),)),
+        Array("rule_state", np.int64, (max(len(program.state), 1),)),
+        Array("learner_state", np.int64, (state_size(max(learners, 1)),)),
+        Array("workers", np.int64, (workers, ACTOR_COLUMNS)),
+        Array("learners", np.int64, (max(learners, 1), ACTOR_COLUMNS)),
+        Array("computed", np.int64, (max(learners, 1), 4)),
+        Array("heads", np.int64, (workers,)),
+        Array("drained", np.int64, (workers,)),
+        Array("inferences", np.int64, (workers, ring, len(INFERENCE))),
+        Array("actions", np.int32, (workers, ring, program.chunk)),
+        Array("steps", np.int64, (STEP_RING, len(STEP_ROW))),
+        Array("updates", np.int64, (UPDATE_RING, len(UPDATE))),
+        Array("frames", np.uint8, (FRAMES, plan.frame_bytes)),
+        Array("consoles", np.uint8, (FRAMES, CONSOLE if plan.agent == "scripted" else 1)),
+    ]
+
+
+def inference_ring(workers: int) -> int:
+    """Rows kept per worker until the recorder has taken them; one that fills its ring waits."""
+    return max(64, min(1024, 65536 // workers))
+
+
+class Memory:
+    """The arrays of :func:`layout` by name, on a shared file.
+
+    Parameters
+    ----------
+    plan : LivePlan
+    fd : int, optional
+        The file, if it exists already.
+    """
+
+    def __init__(self, plan: LivePlan, fd: int | None = None) -> None:
+        arrays = layout(plan)
+        total = sum(array.size for array in arrays)
+        self.fd = _anonymous_file(total) if fd is None else fd
+        self._map = mmap.mmap(self.fd, total)
+        offset = 0
+        for array in arrays:
+            count = int(np.prod(array.shape))
+            view = np.frombuffer(self._map, array.kind, count, offset).reshape(array.shape)
+            setattr(self, array.name, view)
+            offset += array.size
+
+    control: NDArray[np.int64]
+    pulses: NDArray[np.int64]
+    rule_state: NDArray[np.int64]
+    learner_state: NDArray[np.int64]
+    workers: NDArray[np.int64]
+    learners: NDArray[np.int64]
+    computed: NDArray[np.int64]
+    heads: NDArray[np.int64]
+    drained: NDArray[np.int64]
+    inferences: NDArray[np.int64]
+    actions: NDArray[np.int32]
+    steps: NDArray[np.int64]
+    updates: NDArray[np.int64]
+    frames: NDArray[np.uint8]
+    consoles: NDArray[np.uint8]
+
+
+def _anonymous_file(size: int) -> int:
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("rtsim", os.MFD_CLOEXEC)
+    else:  # a system without it: an ordinary file whose name is gone at once
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, size)
+    return fd

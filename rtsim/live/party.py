@@ -1,0 +1,152 @@
+"""What every process of a run does with the rule: ask it under the lock, at logical times.
+
+Logical time is the wall clock since step 0, except that it stands still just before a step
+that the environment has not begun yet though it is due: so who acts in that moment acts
+before the step, in every record. A worker that wakes late from a wait that the rule asked for
+is treated as if it had woken in time, as the rule's contract has it; what it was late counts
+in the duration of its inference.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from rtsim.errors import RuleFault
+from rtsim.live import memory as m
+from rtsim.live import wall
+from rtsim.live.lock import ProcessLock
+from rtsim.live.memory import Memory
+from rtsim.live.plan import LivePlan
+from rtsim.timing import StepClock
+
+
+class Start(NamedTuple):
+    """A worker or learner starts, at logical time ``time`` with ``step`` the newest step."""
+
+    step: int
+    time: int
+
+
+class Files(NamedTuple):
+    """Descriptors that a process of a run is given: shared memory, life line, lock, and a pipe per process."""
+
+    memory: int
+    lifeline: int
+    lock: int
+    bells: Sequence[int]  # writing ends: one of each host, in order of ``hosts + learner_hosts``
+
+
+class Party:
+    """One process's part in a run.
+
+    Parameters
+    ----------
+    plan : LivePlan
+    files : Files
+    """
+
+    def __init__(self, plan: LivePlan, files: Files) -> None:
+        self.plan, self.scenario = plan, plan.scenario
+        self.memory = Memory(plan, files.memory)
+        self.lock = ProcessLock(files.lock)
+        self.bells = files.bells
+        for bell in files.bells:
+            os.set_blocking(bell, False)
+        self.program = plan.scenario.program()
+        self.learner = plan.scenario.learner
+        self.learner_params = [plan.scenario.learner_count, plan.scenario.learning_starts, plan.scenario.batch]
+        self.starts = _starts(plan)
+        self.host_of_worker = {w: host for host, workers in enumerate(plan.hosts) for w in workers}
+        first = len(plan.hosts)
+        self.host_of_learner = {k: first + host for host, own in enumerate(plan.learner_hosts) for k in own}
+        self.origin = 0
+
+    def now(self) -> int:
+        """Wall clock since step 0, ns."""
+        return wall.now_ns() - self.origin
+
+    def logical_now(self) -> int:
+        """Logical time, ns; ask for it under the lock only."""
+        return min(self.now(), self.starts[self.published + 1] - 1)
+
+    @property
+    def published(self) -> int:
+        """Newest step that has begun; it changes under the lock only."""
+        return int(self.memory.control[m.PUBLISHED])
+
+    @property
+    def version(self) -> int:
+        """Updates landed so far."""
+        return int(self.memory.control[m.VERSION])
+
+    @property
+    def stopping(self) -> bool:
+        """Whether all are to leave."""
+        return bool(self.memory.control[m.STOP])
+
+    def step_at(self, time: int) -> int:
+        """The newest step that had begun at logical ``time``."""
+        step = self.published
+        while step > 0 and self.starts[step] > time:
+            step -= 1
+        return step
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Alone with the rule: its memory is read on entering and written on leaving."""
+        with self.lock:
+            shared = self.memory.rule_state
+            self.program.state = shared.tolist()
+            yield
+            shared[:] = self.program.state or [0]
+
+    def ask(self, worker: int, time: int) -> Start | None:
+        """Ask the rule at logical ``time`` when an idle worker may start; None: it sleeps or waits, as noted down."""
+        row = self.memory.workers[worker]
+        while True:
+            step = self.step_at(time)
+            program = self.program
+            answer = program.next_start(time, worker, step, self.starts[step], program.params, program.state)
+            if answer == time:
+                return Start(step, time)
+            if answer >= 0:
+                if answer < time:
+                    raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
+                row[m.TIME], row[m.STATUS] = answer, m.ASLEEP
+                return None
+            wanted = -1 - answer
+            if wanted <= step:
+                raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
+            if wanted > self.published:
+                row[m.STEP], row[m.STATUS] = wanted, m.WAITING
+                return None
+            time = self.starts[wanted]  # it has been published while this process was late
+
+    def ask_learner(self, k: int, time: int) -> Start | None:
+        """The same of a learner."""
+        row = self.memory.learners[k]
+        state = self.memory.learner_state.tolist()
+        while True:
+            step = self.step_at(time)
+            answer = self.learner.may_start(time, k, step, self.learner_params, state)
+            if answer == time:
+                self.memory.learner_state[:] = state
+                return Start(step, time)
+            wanted = -1 - answer
+            if wanted > self.published:
+                row[m.STEP], row[m.STATUS] = wanted, m.WAITING
+                return None
+            time = self.starts[wanted]
+
+
+def _starts(plan: LivePlan) -> list[int]:
+    """Start of every step, and of one that never comes, ns."""
+    clock, count = StepClock(plan.scenario.step_time, plan.scenario.seed), plan.scenario.steps
+    starts = np.concatenate([clock.block() for _ in range(count // 1024 + 2)])[: count + 1]
+    found: list[int] = starts.tolist()
+    return [*found, 2**62]

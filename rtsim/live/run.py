@@ -1,0 +1,342 @@
+"""The supervisor of a live run: starts its processes, watches over them, and keeps the record."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rtsim.errors import InvalidValue, RtsimError
+from rtsim.live import machine, wall
+from rtsim.live import memory as m
+from rtsim.live.lock import ProcessLock
+from rtsim.live.memory import Memory
+from rtsim.live.plan import LivePlan
+from rtsim.live.recorder import Recorder
+from rtsim.schedule import Schedule
+
+#: How often the supervisor looks, seconds.
+PERIOD = 0.02
+#: How long processes may take to say that they are ready, seconds; large networks are built meanwhile.
+READY_LIMIT = 120.0
+#: A process that has not said for so long that it lives is hung, seconds.
+HUNG = 5.0
+#: From the last process being ready to step 0.
+HEAD_START = 0.1
+#: How long processes may take to leave before they are killed, seconds.
+LEAVE = 1.0
+
+
+class LiveFault(RtsimError, RuntimeError):
+    """A live run that could not begin, or lost its environment before the first step."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a run is going, for a status line.
+
+    Attributes
+    ----------
+    step, steps : int
+    elapsed_s : float
+        Since step 0.
+    late_ns : int64 array
+        Lateness of the newest second of steps.
+    inaction_fraction, delay_steps : float or None
+        Over the newest second; None before the first agent step.
+    reward : float
+        Sum so far.
+    workers : str
+        One letter each: ``b`` busy, ``.`` waiting, ``x`` its process is gone.
+    faults : int
+    """
+
+    step: int
+    steps: int
+    elapsed_s: float
+    late_ns: Any
+    inaction_fraction: float | None
+    delay_steps: float | None
+    reward: float
+    workers: str
+    faults: int
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a live run; ``schedule`` is what was recorded until then, or None."""
+
+    def __init__(self, schedule: Schedule | None) -> None:
+        super().__init__("live run interrupted")
+        self.schedule = schedule
+
+
+def play(plan: LivePlan, *, on_status: Callable[[Status], None] | None = None) -> Schedule:
+    """Run a plan in real time, and record it.
+
+    Parameters
+    ----------
+    plan : LivePlan
+    on_status : callable, optional
+        Called about five times a second.
+
+    Returns
+    -------
+    Schedule
+        With spans and live columns. Its header tells under ``"live"`` the settings, the
+        machine, how late the environment was, and what went wrong. It is shorter than the plan
+        if the environment was lost on the way.
+
+    Raises
+    ------
+    RunInterrupted
+        On Ctrl-C, carrying what was recorded.
+    LiveFault
+        If a process cannot begin, or nothing was recorded.
+    InvalidValue
+        On a system without POSIX pipes and record locks.
+    """
+    if os.name != "posix":
+        raise InvalidValue("live runs need a POSIX system such as Linux or macOS")
+    with _Run(plan, on_status) as run:
+        try:
+            run.start()
+            run.supervise()
+        except KeyboardInterrupt:
+            raise RunInterrupted(run.finish("interrupted")) from None
+        found = run.finish()
+        if found is None:
+            raise LiveFault("the environment process ended before its first step" + run.last_words())
+        return found
+
+
+@dataclass
+class _Child:
+    place: int
+    process: subprocess.Popen[bytes]
+    log: Any
+    restarts: int = 0
+    given_up: bool = False
+    ready: bool = False
+
+
+@dataclass
+class _Run:
+    plan: LivePlan
+    on_status: Callable[[Status], None] | None
+    children: list[_Child] = field(default_factory=list)
+    faults: list[dict[str, Any]] = field(default_factory=list)
+
+    def __enter__(self) -> _Run:
+        plan = self.plan
+        self.memory = Memory(plan)
+        program = plan.scenario.program()
+        self.memory.rule_state[: len(program.state)] = program.state
+        self.memory.control[m.PUBLISHED] = -1
+        # All wait for step 0, when the environment asks them in order.
+        self.memory.workers[:, m.STATUS] = self.memory.learners[:, m.STATUS] = m.WAITING
+        self._lock_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self.lock = ProcessLock(self._lock_file.fileno())
+        self._lifeline = os.pipe()
+        count = 1 + len(plan.hosts) + len(plan.learner_hosts)
+        self._bells = [os.pipe() for _ in range(count)]
+        self.recorder = Recorder(plan, self.memory)
+        self.watch = machine.Watch()
+        self.ended = ""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+        self._lock_file.close()
+        for fd in (*self._lifeline, *(fd for bell in self._bells for fd in bell), self.memory.fd):
+            os.close(fd)
+
+    def start(self) -> None:
+        """Start all processes, wait until each is ready, and set the time of step 0."""
+        self.children = [self._spawn(place) for place in range(len(self._bells))]
+        limit = time.monotonic() + READY_LIMIT
+        while not self.memory.pulses.all():
+            for child in self.children:
+                if child.process.poll() is not None:
+                    raise LiveFault(f"{self._name(child.place)} could not begin{self._words(child)}")
+            if time.monotonic() > limit:
+                late = [self._name(place) for place in np.flatnonzero(self.memory.pulses == 0).tolist()]
+                raise LiveFault(f"{', '.join(late)} took more than {READY_LIMIT:g} s to get ready")
+            time.sleep(PERIOD)
+        for child in self.children:
+            child.ready = True
+        self.watch.begin()
+        self.memory.control[m.ORIGIN] = wall.now_ns() + int(HEAD_START * 1e9)
+        for bell in self._bells:
+            wall.ring(bell[1])
+
+    def supervise(self) -> None:
+        """Until the environment has done its last step, or is lost."""
+        shown = 0.0
+        while not self.memory.control[m.FINISHED]:
+            time.sleep(PERIOD)
+            self.recorder.drain()
+            environment = self.children[0]
+            if environment.process.poll() is not None and not self.memory.control[m.FINISHED]:
+                self._note(0, "ended" + self._words(environment), restarted=False)
+                self.ended = "environment lost"
+                return
+            self._look_after()
+            if self.on_status is not None and time.monotonic() - shown > 0.2:
+                shown = time.monotonic()
+                self.on_status(self._status())
+
+    def finish(self, ended: str = "") -> Schedule | None:
+        """End all processes and merge what was recorded."""
+        self.ended = ended or self.ended
+        machine_then = self.watch.describe()
+        self._leave()
+        self.recorder.drain()
+        about = {
+            "plan": self.plan.to_json(),
+            "ended": self.ended,
+            "faults": self.faults,
+            "realtime_class": bool(self.memory.control[m.REALTIME]),
+            "machine": machine_then,
+        }
+        return self.recorder.schedule(about)
+
+    def last_words(self) -> str:
+        """What the environment process said at its end."""
+        return self._words(self.children[0]) if self.children else ""
+
+    def _spawn(self, place: int) -> _Child:
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        files = [self.memory.fd, self._lifeline[0], self._lock_file.fileno(), self._bells[place][0]]
+        bells = [bell[1] for bell in self._bells[1:]]
+        said = {
+            "plan": self.plan.to_json(),
+            "parent": os.getpid(),
+            "place": place,
+            **dict(zip(("memory", "lifeline", "lock", "bell"), files, strict=True)),
+            "bells": bells,
+        }
+        # A session of its own: Ctrl-C in the terminal is for the supervisor alone.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rtsim.live.process", json.dumps(said)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[*files, *bells],
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        return _Child(place, process, log)
+
+    def _look_after(self) -> None:
+        """Start processes again that have died or hang."""
+        now = wall.now_ns()
+        for index, child in enumerate(self.children[1:], 1):
+            if child.given_up:
+                continue
+            died = child.process.poll() is not None
+            patience = HUNG + (20 * self.plan.scenario.inference_mean if self.plan.inference == "real" else 0.0)
+            hung = child.ready and not died and now - int(self.memory.pulses[index]) > patience * 1e9
+            if died or hung:
+                self._replace(index, child, "ended" + self._words(child) if died else f"hung for {patience:g} s")
+            elif not child.ready and self.memory.pulses[index]:
+                child.ready = True
+                self._let_in(index)
+
+    def _replace(self, index: int, child: _Child, why: str) -> None:
+        child.process.kill()
+        child.process.wait()
+        again = child.restarts < self.plan.restarts
+        self._note(index, why, restarted=again)
+        self._actors(index)[:, m.STATUS] = m.DEAD
+        self.memory.pulses[index] = 0
+        if again:
+            self.children[index] = self._spawn(index)
+            self.children[index].restarts = child.restarts + 1
+        else:
+            child.given_up = True
+        child.log.close()
+
+    def _actors(self, index: int) -> Any:
+        """Rows of the workers, or learners, of one process."""
+        hosts = self.plan.hosts
+        if index <= len(hosts):
+            return self.memory.workers[hosts[index - 1].start : hosts[index - 1].stop]
+        learners = self.plan.learner_hosts[index - 1 - len(hosts)]
+        return self.memory.learners[learners.start : learners.stop]
+
+    def _let_in(self, index: int) -> None:
+        """A process that was started again waits for the next step, like the others."""
+        rows = self._actors(index)
+        with self.lock:
+            rows[:, m.STEP] = self.memory.control[m.PUBLISHED] + 1
+            rows[:, m.STATUS] = m.WAITING
+            rows[:, m.RESTARTS] += 1
+
+    def _note(self, place: int, what: str, restarted: bool) -> None:
+        time_s = (wall.now_ns() - int(self.memory.control[m.ORIGIN])) / 1e9
+        name = self._name(place)
+        self.faults.append({"time_s": round(time_s, 3), "process": name, "what": what, "restarted": restarted})
+
+    def _name(self, place: int) -> str:
+        hosts = self.plan.hosts
+        if place == 0:
+            return "environment process"
+        kind, own = ("worker", hosts[place - 1]) if place <= len(hosts) else (
+            "learner",
+            self.plan.learner_hosts[place - 1 - len(hosts)],
+        )
+        return f"{kind} {own.start}" if len(own) == 1 else f"{kind}s {own.start}-{own.stop - 1}"
+
+    @staticmethod
+    def _words(child: _Child) -> str:
+        """The signal that ended a process, or the last line it printed."""
+        code = child.process.returncode
+        child.log.seek(0)
+        lines = child.log.read()[-4000:].decode(errors="replace").strip().splitlines()
+        if code is not None and code < 0:
+            return f" by signal {-code}"
+        return f": {lines[-1]}" if lines else ""
+
+    def _status(self) -> Status:
+        scenario = self.plan.scenario
+        rows = dict(zip(m.STEP_ROW, self.recorder.newest(int(1 / scenario.step_mean) + 1).T, strict=True))
+        steps = self.recorder.steps
+        acted = np.flatnonzero(rows["worker"] >= 0)
+        delays = steps - len(rows["worker"]) + acted - rows["observation"][acted]
+        letters = np.array(list("..bb.x"))[self.memory.workers[:, m.STATUS]]
+        return Status(
+            step=steps,
+            steps=scenario.steps,
+            elapsed_s=(wall.now_ns() - int(self.memory.control[m.ORIGIN])) / 1e9,
+            late_ns=rows["late"],
+            inaction_fraction=1 - len(acted) / len(rows["worker"]) if steps else None,
+            delay_steps=float(delays.mean()) if len(acted) else None,
+            reward=self.recorder.reward,
+            workers="".join(letters),
+            faults=len(self.faults),
+        )
+
+    def _leave(self) -> None:
+        """All processes end, kindly or not; calling it twice is fine."""
+        if self.memory.control[m.STOP]:
+            return
+        self.memory.control[m.STOP] = 1
+        for bell in self._bells:
+            wall.ring(bell[1])
+        limit = time.monotonic() + LEAVE
+        for child in self.children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(max(limit - time.monotonic(), 0.001))
+        for child in self.children:
+            if child.process.poll() is None:
+                child.process.kill()
+            child.process.wait()
