@@ -61,6 +61,11 @@ SPAN_COLUMNS = {
     "release_ns": np.int64,  # -1: dropped by the rule, or still held at the end
     "used_step": np.int64,  # step that used its (first) action, -1: none
 }
+#: Further columns of the spans of live runs.
+LIVE_SPAN_COLUMNS = {
+    "began_ns": np.int64,  # when the process really took the inference up; its start is the rule's
+    "posted_ns": np.int64,  # when its action lay ready for the environment
+}
 #: Live runs only: one row per environment step, shape (T,).
 LIVE_COLUMNS = {
     "action": np.int32,  # what the emulator was given
@@ -92,7 +97,7 @@ class Schedule:
         ``stale_episode`` (live runs only), ``pending``: actions still waiting after the last
         step, ``longest_inference_ns``: the longest inference that ended, used or not.
     spans : dict of str to array, or None
-        See :data:`SPAN_COLUMNS`.
+        See :data:`SPAN_COLUMNS`, and for live runs :data:`LIVE_SPAN_COLUMNS`.
     live : dict of str to array, or None
         What happened in a live run beside its timing; see :data:`LIVE_COLUMNS`.
     """
@@ -260,7 +265,7 @@ def _check_archive(path: str | Path, name: str) -> None:
     for prefix, columns in (
         ("steps", STEP_COLUMNS),
         ("updates", UPDATE_COLUMNS),
-        ("spans", SPAN_COLUMNS),
+        ("spans", SPAN_COLUMNS | LIVE_SPAN_COLUMNS),
         ("live", LIVE_COLUMNS),
     ):
         known |= {f"{prefix}/{column}.npy" for column in columns}
@@ -312,10 +317,14 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
     if schema != SCHEMA:
         raise fail(f"its schema is {schema!r}, this version reads {SCHEMA!r}")
 
-    def table(prefix: str, kinds: dict[str, Any], needed: bool = True) -> dict[str, NDArray[Any]] | None:
+    def table(
+        prefix: str, kinds: dict[str, Any], needed: bool = True, more: dict[str, Any] | None = None
+    ) -> dict[str, NDArray[Any]] | None:
         found = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         if not found and not needed:
             return None
+        if more and set(more) & set(found):
+            kinds = kinds | more
         if set(found) != set(kinds):
             raise fail(f"columns {sorted(set(found) ^ set(kinds))} of {prefix[:-1]} are missing or unknown")
         for column, kind in kinds.items():
@@ -347,6 +356,6 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
         arrays["busy_ns"],
         arrays["learner_busy_ns"],
         totals,
-        table("spans/", SPAN_COLUMNS, False),
+        table("spans/", SPAN_COLUMNS, False, LIVE_SPAN_COLUMNS),
         live,
     )

@@ -123,7 +123,11 @@ class Recorder:
             busy_ns=found.busy_ns,
             learner_busy_ns=found.learner_busy_ns,
             totals={**found.totals, "stale_episode": int(stale.sum())},
-            spans=found.spans,
+            spans={
+                **(found.spans or {}),
+                "began_ns": inferences["began"],
+                "posted_ns": inferences["posted"],
+            },
             live={name: np.ascontiguousarray(column) for name, column in live.items()},
         )
 
