@@ -221,6 +221,26 @@ class Mdps:
 
 
 @dataclass
+class Games:
+    """List the games that can be played: our own, Atari's, and your ROMs."""
+
+    json: Flag = False
+    """Print JSON."""
+
+
+@dataclass
+class ImportRom:
+    """Bring a Game Boy ROM of yours, to be played as retro:NAME; it is copied into your data folder."""
+
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|FOLDER")] = ""
+    """The ROM (.gb), or a folder with it and with integration files in the layout of stable-retro."""
+    integration: Text = ""
+    """Name for it; if stable-retro knows the game by this name, its rewards and states are used."""
+    replace: Flag = False
+    """Replace the integration of that name."""
+
+
+@dataclass
 class Profiles:
     """List the models of the profiles that come with rtsim, or of one profile file."""
 
@@ -271,6 +291,8 @@ COMMANDS = {
     "report": Report,
     "rules": Rules,
     "mdps": Mdps,
+    "games": Games,
+    "import-rom": ImportRom,
     "profiles": Profiles,
     "calibrate": Calibrate,
 }

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         arguments = parse(words)
         name = next(name for name, kind in COMMANDS.items() if type(arguments) is kind)
-        command = importlib.import_module(f"rtsim.cli.{name}")
+        command = importlib.import_module(f"rtsim.cli.{name.replace('-', '_')}")
         code: int = command.run(arguments)
         sys.stdout.flush()
         return code

@@ -148,6 +148,7 @@ EXAMPLES = {
     "law": '"84ms", "lognorm(mean=84ms, cv=0.02)" or "profile:NAME#MODEL"',
     "rule": '"max_time" or "time_triggered(deadline=p99.99, late=release)"',
     "MDP": '"jump(n=10, p=0.9)", "gym:FrozenLake-v1" or a file ending in .json or .npz',
+    "game": '"blocks(level=3)" or "atari:Boxing(sticky=0.25)"',
     "agent": '"best" or "qucb(bonus=0.1)"',
     "mailbox": '"latest" or "fifo(4)"',
 }

@@ -1,0 +1,210 @@
+"""Scripted players of our own Game Boy games: no learning, no randomness, no memory of their own.
+
+A player looks at the game's memory (:meth:`rtsim.envs.Emulator.memory`) and says which action to take now. What it
+says depends on that alone, so it may just as well be asked late, by many processes, or for some frames only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsim.envs import registry
+from rtsim.envs.gameboy import layout, tiles
+from rtsim.envs.machine import BUTTONS
+from rtsim.errors import InvalidValue
+
+NOOP = len(BUTTONS)
+_ACTION = {name: action for action, name in enumerate(BUTTONS)}
+
+Board = NDArray[np.bool_]
+#: Turn, column and row of a piece's box in the well.
+Place = tuple[int, int, int]
+
+
+class Player(Protocol):
+    """Anything that chooses actions by looking at a game's memory."""
+
+    def act(self, memory: bytes) -> int:
+        """The action to take now, or the game's ``noop``."""
+        ...
+
+
+def player(game: str) -> Player:
+    """The scripted player of a game.
+
+    Parameters
+    ----------
+    game : str
+        As for :func:`rtsim.envs.make`.
+
+    Raises
+    ------
+    InvalidValue
+        If it has none.
+
+    >>> type(player("blocks(level=3)")).__name__
+    'Blocks'
+    """
+    name = registry.read(game).entry.name
+    if name not in PLAYERS:
+        raise InvalidValue(f"there is no scripted player for {name}; there is one for {' and '.join(PLAYERS)}")
+    return PLAYERS[name]()
+
+
+def _screen(memory: bytes) -> NDArray[np.uint8]:
+    """The tiles of the screen, uint8, shape (18, 20)."""
+    size = layout.ROWS * layout.COLUMNS
+    tiles_seen = np.frombuffer(memory, np.uint8, size, layout.SCREEN - layout.BASE)
+    return tiles_seen.reshape(layout.ROWS, layout.COLUMNS)
+
+
+class Blocks:
+    """Puts every piece where the well looks best afterwards, turning, then moving, then hurrying.
+
+    Wells are judged as Pierre Dellacherie did in 2003 (C. Fahey, "Tetris AI"; C. Thiery and B. Scherrer, "Building
+    controllers for Tetris", ICGA Journal 2009): minus the height where the piece lands, plus lines times squares of the
+    piece in them, minus changes between full and empty along rows and along columns, minus four for every hole, minus
+    the depths of wells one column wide.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[bytes, Place | None] = (b"", None)
+
+    def act(self, memory: bytes) -> int:
+        """The action to take now."""
+        column, row, width, height = layout.WELL
+        seen = _screen(memory)[row : row + height, column : column + width]
+        piece, turn, x, y, held = (layout.read(memory, n) for n in ("piece", "turn", "piece_x", "piece_y", "held"))
+        over = layout.read(memory, "gameover") or not layout.read(memory, "playing")
+        if over or (seen == tiles.numbers()["FLASH"]).any():
+            return NOOP
+        goal = self._goal(memory, seen != tiles.numbers()["EMPTY"], piece, (turn, x, y))
+        if goal is None:
+            return NOOP
+        if goal[0] != turn:
+            return _press("B" if (goal[0] - turn) % 4 == 3 else "A", held)
+        if goal[1] != x:
+            return _press("LEFT" if goal[1] < x else "RIGHT", held)
+        # A piece is hurried only by a button that went down after the piece came.
+        return _press("DOWN", held) if y == 0 else _ACTION["DOWN"]
+
+    def _goal(self, memory: bytes, board: Board, piece: int, now: Place) -> Place | None:
+        """Where to put the present piece; found once per piece, and again should it have become unreachable."""
+        key = board.tobytes() + memory[layout.VARIABLES["pieces"].address - layout.BASE :][:2]
+        known, goal = self._known
+        if known != key or goal is None or not _reaches(board, piece, now, goal):
+            places = list(_places(board, piece, now))
+            goal = max(places, key=lambda place: _worth(board, piece, place), default=None)
+            self._known = key, goal
+        return goal
+
+
+def _press(button: str, held: int) -> int:
+    """A button that acts when it goes down: let go of first if it is down."""
+    return NOOP if held & layout.PAD[button] else _ACTION[button]
+
+
+def _fits(board: Board, piece: int, place: Place) -> bool:
+    turn, left, top = place
+    height, width = board.shape
+    return all(
+        0 <= left + x < width and 0 <= top + y < height and not board[top + y, left + x]
+        for x, y in layout.SHAPES[piece][turn]
+    )
+
+
+def _reaches(board: Board, piece: int, now: Place, goal: Place) -> bool:
+    """Whether the piece can turn where it is and then move sideways to the column of the goal."""
+    turn, (_, x, y) = goal[0], now
+    step = 1 if goal[1] >= x else -1
+    return all(_fits(board, piece, (turn, column, y)) for column in range(x, goal[1] + step, step))
+
+
+def _places(board: Board, piece: int, now: Place) -> Iterator[Place]:
+    """All places where the piece could come to lie."""
+    seen = set()
+    for turn, squares in enumerate(layout.SHAPES[piece]):
+        for x in range(-2, board.shape[1]):
+            if not _reaches(board, piece, now, (turn, x, 0)):
+                continue
+            y = now[2]
+            while _fits(board, piece, (turn, x, y + 1)):
+                y += 1
+            covered = frozenset((x + dx, y + dy) for dx, dy in squares)
+            if covered not in seen:  # a turn may look the same as another
+                seen.add(covered)
+                yield turn, x, y
+
+
+def _worth(board: Board, piece: int, place: Place) -> float:
+    turn, left, top = place
+    squares = [(left + x, top + y) for x, y in layout.SHAPES[piece][turn]]
+    after = board.copy()
+    for x, y in squares:
+        after[y, x] = True
+    full = after.all(axis=1)
+    eroded = int(full.sum()) * sum(bool(full[y]) for _, y in squares)
+    after = np.concatenate([np.zeros((int(full.sum()), board.shape[1]), bool), after[~full]])
+    rows = [y for _, y in squares]
+    landing = board.shape[0] - (min(rows) + max(rows)) / 2
+    sides = np.pad(after, ((0, 0), (1, 1)), constant_values=True)
+    row_changes = int((sides[:, 1:] != sides[:, :-1]).sum())
+    floor = np.pad(after, ((0, 1), (0, 0)), constant_values=True)
+    column_changes = int((floor[1:] != floor[:-1]).sum())
+    covered = np.logical_or.accumulate(after, axis=0)
+    holes = int((covered & ~after).sum())
+    # A square of a well is empty, open to the sky and walled on both sides; the n-th from the top counts n.
+    well = ~covered & sides[:, :-2] & sides[:, 2:]
+    depth, wells = np.zeros(after.shape[1], int), 0
+    for line in well:
+        depth = (depth + 1) * line
+        wells += int(depth.sum())
+    return -landing + eroded - row_changes - column_changes - 4 * holes - wells
+
+
+class Walk:
+    """Takes a shortest way to the goal."""
+
+    def __init__(self) -> None:
+        self._known: tuple[bytes, NDArray[np.int64]] = (b"", np.zeros((0, 0), np.int64))
+
+    def act(self, memory: bytes) -> int:
+        """The action to take now."""
+        if not layout.read(memory, "playing"):
+            return NOOP
+        x, y, goal_x, goal_y = (layout.read(memory, n) for n in ("player_x", "player_y", "goal_x", "goal_y"))
+        passable = _screen(memory) != tiles.numbers()["WALL"]
+        passable[0] = False  # the numbers
+        key = passable.tobytes() + bytes((goal_x, goal_y))
+        if self._known[0] != key:
+            self._known = key, _distances(passable, goal_x, goal_y)
+        distances = self._known[1]
+        for button, (dx, dy) in _STEPS.items():
+            if 0 <= distances[y + dy, x + dx] < distances[y, x]:
+                return _ACTION[button]
+        return NOOP
+
+
+_STEPS = {"RIGHT": (1, 0), "LEFT": (-1, 0), "UP": (0, -1), "DOWN": (0, 1)}
+
+
+def _distances(passable: Board, goal_x: int, goal_y: int) -> NDArray[np.int64]:
+    """Steps to the goal from every tile, -1 where there is no way; walls stand all around."""
+    found = np.full(passable.shape, -1)
+    found[goal_y, goal_x] = 0
+    waiting = deque([(goal_x, goal_y)])
+    while waiting:
+        x, y = waiting.popleft()
+        for dx, dy in _STEPS.values():
+            if passable[y + dy, x + dx] and found[y + dy, x + dx] < 0:
+                found[y + dy, x + dx] = found[y, x] + 1
+                waiting.append((x + dx, y + dy))
+    return found
+
+
+PLAYERS = {"blocks": Blocks, "walk": Walk}
