@@ -22,6 +22,8 @@ from rtsim.statistics import Statistics, Tally, sum_of_squares
 from rtsim.timing.units import whole
 
 SCHEMA = "rtsim.schedule/1"
+#: What to do about a file that is none.
+HINT = "give a file of rtsim simulate --out or rtsim play --record"
 MAX_BYTES = 64 * 10**9
 
 #: Columns with one row per environment step, shape (T,). -1 where the default policy acted.
@@ -213,11 +215,11 @@ class Schedule:
         try:
             if Path(path).exists() and not Path(path).is_file():
                 kind = "a directory" if Path(path).is_dir() else "no regular file"
-                raise FileProblem(f"cannot read Schedule {name!r}: it is {kind}; give a file of rtsim simulate --out or rtsim play --record")
+                raise FileProblem(f"cannot read Schedule {name!r}: it is {kind}; {HINT}")
             _check_archive(path, name)
             with np.load(path, allow_pickle=False) as archive:
                 if not hasattr(archive, "files"):
-                    raise FileProblem(f"{name!r} is a bare array, not a Schedule; give a file of rtsim simulate --out or rtsim play --record")
+                    raise FileProblem(f"{name!r} is a bare array, not a Schedule; {HINT}")
                 arrays = {key: archive[key] for key in archive.files}
         except FileProblem:
             raise
@@ -225,9 +227,7 @@ class Schedule:
             raise FileProblem(f"cannot read Schedule {name!r}: no such file") from error
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "truncated or of another kind"
-            raise FileProblem(
-                f"cannot read Schedule {name!r}: {reason}; give a file of rtsim simulate --out or rtsim play --record"
-            ) from error
+            raise FileProblem(f"cannot read Schedule {name!r}: {reason}; {HINT}") from error
         except Exception as error:  # zlib.error and the like share no base with the above
             raise FileProblem(f"cannot read Schedule {name!r}: {error}") from error
         return _from_arrays(arrays, name)
@@ -273,9 +273,7 @@ def _check_archive(path: str | Path, name: str) -> None:
         foreign = sorted(set(archive.namelist()) - known)
         size = sum(entry.file_size for entry in archive.infolist())
     if foreign:
-        raise FileProblem(
-            f"{name!r} is not a Schedule: it holds {foreign[0][:60]!r}; give a file of rtsim simulate --out or rtsim play --record"
-        )
+        raise FileProblem(f"{name!r} is not a Schedule: it holds {foreign[0][:60]!r}; {HINT}")
     if size > MAX_BYTES:
         raise FileProblem(f"{name!r} would unpack to {size / 1e9:.3g} GB, more than the {MAX_BYTES / 1e9:g} GB allowed")
 
@@ -283,7 +281,8 @@ def _check_archive(path: str | Path, name: str) -> None:
 def _first_difference(table: str, mine: dict[str, NDArray[Any]], theirs: dict[str, NDArray[Any]]) -> str | None:
     lengths = [len(next(iter(columns.values()))) if columns else 0 for columns in (mine, theirs)]
     shared = min(lengths)
-    rows = {name: np.flatnonzero(mine[name][:shared] != theirs[name][:shared]) for name in mine}
+    # A live run's spans have columns that a simulation cannot have.
+    rows = {name: np.flatnonzero(mine[name][:shared] != theirs[name][:shared]) for name in mine if name in theirs}
     first = min((int(where[0]) for where in rows.values() if len(where)), default=None)
     if first is None:
         return None if lengths[0] == lengths[1] else f"{lengths[0]} {table}s against {lengths[1]}"
@@ -302,7 +301,7 @@ def _first_difference(table: str, mine: dict[str, NDArray[Any]], theirs: dict[st
 
 def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
     def fail(why: str) -> FileProblem:
-        return FileProblem(f"{name!r} is not a Schedule: {why}; give a file of rtsim simulate --out or rtsim play --record")
+        return FileProblem(f"{name!r} is not a Schedule: {why}; {HINT}")
 
     try:
         header = json.loads(bytes(arrays["header"].astype(np.uint8)).decode())

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.errors import InvalidValue, UnknownName
+from rtsim.errors import MissingExtra, UnknownName
 from rtsim.live.plan import LivePlan
 from rtsim.timing import Annealed, Law, Mixture
 
@@ -107,36 +107,74 @@ class EpsilonAgent:
         return agent.choose(frame, console, worker, inference, component, chunk)
 
 
-def agent_of(plan: LivePlan) -> Agent:
+def check_agent(text: str) -> tuple[str, str]:
+    """Kind of an agent and its file.
+
+    >>> check_agent("greedy:weights.pt")
+    ('greedy', 'weights.pt')
+    """
+    kind, _, file = text.partition(":")
+    if kind not in KINDS or (file and kind != "greedy"):
+        raise UnknownName("agent", text, (*KINDS, "greedy:FILE"))
+    return kind, file
+
+
+def agent_of(plan: LivePlan, actions: int, noop: int) -> Agent:
     """The agent of a plan, in the process that needs it; torch is imported for networks only.
+
+    Parameters
+    ----------
+    plan : LivePlan
+    actions, noop : int
+        Of the game.
 
     Raises
     ------
     UnknownName, InvalidValue, FileProblem, MissingExtra
     """
-    from rtsim.envs import game
-
-    about = game(plan.game)
-    kind, _, file = plan.agent.partition(":")
-    if kind not in KINDS or (file and kind != "greedy"):
-        raise UnknownName("agent", plan.agent, (*KINDS[:-1], "greedy", "greedy:FILE"))
-    random = RandomAgent(about.actions, plan.scenario.seed)
+    kind, file = check_agent(plan.agent)
+    random = RandomAgent(actions, plan.scenario.seed)
     agent: Agent = random
     if kind == "noop":
-        agent = NoopAgent(about.noop)
+        agent = NoopAgent(noop)
     elif kind == "scripted":
-        player = about.player
-        if player is None:
-            raise InvalidValue(f"nobody has written a player for game {plan.game}; give --agent random or greedy")
-        agent = player()
+        agent = ScriptedAgent(plan.game)
     if kind == "greedy" or plan.inference == "real":
-        from rtsim.live.network import NetworkAgent
-
-        network = NetworkAgent(plan.network, about.actions, plan.scenario.seed, file)
+        network = _network(plan, actions, file)
         # With real inference others pay for the forward pass, too, and then do as they like.
         agent = network if kind == "greedy" else _Paying(network, agent)
     drawn = plan.inference == "timed" and isinstance(_plain(plan.scenario.inference_time), Mixture | Annealed)
     return EpsilonAgent(agent, random) if drawn else agent
+
+
+def _network(plan: LivePlan, actions: int, file: str) -> Agent:
+    try:
+        from rtsim.live.network import NetworkAgent
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtra("an agent with a network", "torch", "live") from None
+    return NetworkAgent(plan.network, actions, plan.scenario.seed, file)
+
+
+class ScriptedAgent:
+    """A player written for the game, which looks at the console's memory; a chunk repeats its action."""
+
+    def __init__(self, game: str) -> None:
+        from rtsim.envs.players import player
+
+        self._player = player(game)
+
+    def choose(
+        self,
+        frame: object,
+        console: NDArray[np.uint8],
+        worker: int,
+        inference: int,
+        component: int,
+        chunk: int,
+    ) -> tuple[int, ...]:
+        return (self._player.act(console.tobytes()),) * chunk
 
 
 class _Paying:

@@ -6,6 +6,7 @@ has it open.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import tempfile
@@ -35,7 +36,18 @@ ASLEEP, WAITING, STARTED, BUSY, SLEEPING, DEAD = range(6)
 INFERENCE = ("inference", "observation", "start", "end", "release", "version", "component", "began", "posted")
 #: A row of a step, as the environment writes it.
 STEP_ROW = (
-    *("time", "worker", "inference", "observation", "position", "release", "released", "overwritten", "dropped", "pending"),
+    *(
+        "time",
+        "worker",
+        "inference",
+        "observation",
+        "position",
+        "release",
+        "released",
+        "overwritten",
+        "dropped",
+        "pending",
+    ),
     *("action", "reward_bits", "hash", "ended", "stale", "late", "own", "emulator"),
 )
 UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch")
@@ -58,7 +70,7 @@ class Array:
     @property
     def size(self) -> int:
         """Bytes, rounded up to a cache line."""
-        return -(-int(np.prod(self.shape)) * np.dtype(self.kind).itemsize // 64) * 64
+        return -(-math.prod(self.shape) * int(np.dtype(self.kind).itemsize) // 64) * 64
 
 
 def layout(plan: LivePlan) -> list[Array]:
@@ -108,7 +120,7 @@ class Memory:
         self._map = mmap.mmap(self.fd, total)
         offset = 0
         for array in arrays:
-            count = int(np.prod(array.shape))
+            count = math.prod(array.shape)
             view = np.frombuffer(self._map, array.kind, count, offset).reshape(array.shape)
             setattr(self, array.name, view)
             offset += array.size

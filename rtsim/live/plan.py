@@ -89,7 +89,9 @@ class LivePlan:
         """JSON values that :meth:`from_json` reads back."""
         return {
             "scenario": self.scenario.to_json(),
-            **{name: getattr(self, name) for name in ("game", "agent", "inference", "network", "processes", "restarts")},
+            **{
+                name: getattr(self, name) for name in ("game", "agent", "inference", "network", "processes", "restarts")
+            },
         }
 
     @classmethod

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from rtsim.clocks.draws import DrawnDurations
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.party import Files, Party
@@ -34,10 +35,11 @@ def main(argument: str) -> None:
         from rtsim.live.agents import agent_of
         from rtsim.live.workers import InferenceProcess
 
-        agent = agent_of(plan)
+        agent = agent_of(plan, said["actions"], said["noop"])
         workers = plan.hosts[place - 1]
-        if plan.inference == "real":  # the first pass builds what later ones use again
-            agent.choose(np.zeros(plan.frame_bytes, np.uint8), np.zeros(m.CONSOLE, np.uint8), 0, 0, 0, 1)
+        # The first time of everything takes long: imports, and memory that later passes use again.
+        agent.choose(np.zeros(plan.frame_bytes, np.uint8), np.zeros(m.CONSOLE, np.uint8), 0, 0, 1, 1)
+        DrawnDurations(plan.scenario).inference(0).draw(0)
         process = InferenceProcess(party, lifeline, workers, agent, plan.inference == "timed")
         _begin(party, lifeline, place)
         process.run()

@@ -99,9 +99,7 @@ class Recorder:
             "wall",
             Raw(raw_steps, inferences, dict(zip(m.UPDATE, updates.T, strict=True))),
             busy_ns=_busy(inferences["worker"], inferences["start"], inferences["end"], scenario.workers, last),
-            learner_busy_ns=_busy(
-                updates[:, 0], updates[:, 1], updates[:, 2], self.plan.scenario.learner_count, last
-            ),
+            learner_busy_ns=_busy(updates[:, 0], updates[:, 1], updates[:, 2], self.plan.scenario.learner_count, last),
             pending=int(steps["pending"][-1]),
             spans=True,
         )

@@ -18,6 +18,7 @@ import numpy as np
 from rtsim.errors import InvalidValue, RtsimError
 from rtsim.live import machine, wall
 from rtsim.live import memory as m
+from rtsim.live.agents import check_agent
 from rtsim.live.lock import ProcessLock
 from rtsim.live.memory import Memory
 from rtsim.live.plan import LivePlan
@@ -106,7 +107,12 @@ def play(plan: LivePlan, *, on_status: Callable[[Status], None] | None = None) -
     """
     if os.name != "posix":
         raise InvalidValue("live runs need a POSIX system such as Linux or macOS")
-    with _Run(plan, on_status) as run:
+    from rtsim.envs import make
+
+    check_agent(plan.agent)
+    with make(plan.game) as emulator:
+        facts = {"actions": emulator.actions, "noop": emulator.noop}
+    with _Run(plan, on_status, facts) as run:
         try:
             run.start()
             run.supervise()
@@ -132,6 +138,7 @@ class _Child:
 class _Run:
     plan: LivePlan
     on_status: Callable[[Status], None] | None
+    facts: dict[str, int]
     children: list[_Child] = field(default_factory=list)
     faults: list[dict[str, Any]] = field(default_factory=list)
 
@@ -143,7 +150,7 @@ class _Run:
         self.memory.control[m.PUBLISHED] = -1
         # All wait for step 0, when the environment asks them in order.
         self.memory.workers[:, m.STATUS] = self.memory.learners[:, m.STATUS] = m.WAITING
-        self._lock_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._lock_file = tempfile.TemporaryFile()
         self.lock = ProcessLock(self._lock_file.fileno())
         self._lifeline = os.pipe()
         count = 1 + len(plan.hosts) + len(plan.learner_hosts)
@@ -223,6 +230,7 @@ class _Run:
             "place": place,
             **dict(zip(("memory", "lifeline", "lock", "bell"), files, strict=True)),
             "bells": bells,
+            **self.facts,
         }
         # A session of its own: Ctrl-C in the terminal is for the supervisor alone.
         process = subprocess.Popen(
@@ -290,9 +298,13 @@ class _Run:
         hosts = self.plan.hosts
         if place == 0:
             return "environment process"
-        kind, own = ("worker", hosts[place - 1]) if place <= len(hosts) else (
-            "learner",
-            self.plan.learner_hosts[place - 1 - len(hosts)],
+        kind, own = (
+            ("worker", hosts[place - 1])
+            if place <= len(hosts)
+            else (
+                "learner",
+                self.plan.learner_hosts[place - 1 - len(hosts)],
+            )
         )
         return f"{kind} {own.start}" if len(own) == 1 else f"{kind}s {own.start}-{own.stop - 1}"
 
