@@ -1,4 +1,4 @@
-"""Means with 95 % intervals over seeds."""
+"""Means with confidence intervals over seeds or runs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 Interval = tuple[float, float]
 
 
-def mean_ci95(values: Sequence[float]) -> tuple[float, Interval | None]:
-    """Mean and 95 % Student t interval of independent values; no interval for fewer than two.
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, Interval | None]:
+    """Mean and Student t interval of independent values, 95 % by default; no interval for fewer than two.
 
-    >>> mean, interval = mean_ci95([1.0, 2.0, 3.0])
+    >>> mean, interval = mean_interval([1.0, 2.0, 3.0])
     >>> mean, tuple(round(x, 3) for x in interval)
     (2.0, (-0.484, 4.484))
     """
@@ -22,11 +22,16 @@ def mean_ci95(values: Sequence[float]) -> tuple[float, Interval | None]:
         return mean, None
     from scipy.special import stdtrit
 
-    half = float(stdtrit(len(data) - 1, 0.975) * data.std(ddof=1) / np.sqrt(len(data)))
+    half = float(stdtrit(len(data) - 1, (1 + level) / 2) * data.std(ddof=1) / np.sqrt(len(data)))
     return mean, (mean - half, mean + half)
+
+
+def mean_ci95(values: Sequence[float]) -> tuple[float, Interval | None]:
+    """:func:`mean_interval` at 95 %."""
+    return mean_interval(values)
 
 
 def fraction_ci95(values: Sequence[float]) -> tuple[float, Interval | None]:
     """:func:`mean_ci95` with the interval cut to 0..1, where fractions live."""
-    mean, interval = mean_ci95(values)
+    mean, interval = mean_interval(values)
     return mean, None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))

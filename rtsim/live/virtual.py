@@ -29,9 +29,7 @@ class Frame(NamedTuple):
     ended: int
 
 
-def frames(
-    schedule: Schedule, emulator: Emulator, seed: int, choose: Callable[[int, Sight], int]
-) -> Iterator[Frame]:
+def frames(schedule: Schedule, emulator: Emulator, seed: int, choose: Callable[[int, Sight], int]) -> Iterator[Frame]:
     """Step an emulator by a Schedule.
 
     Parameters

@@ -1,0 +1,372 @@
+"""How far the simulator is from what happened: the agreement report.
+
+A recorded run is simulated twice. With its own recorded durations the simulator must make the
+same Schedule, step for step: what differs is the clock's fault. With durations drawn from a
+profile fitted to other runs the statistics must agree: what differs then is the fit's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsim.clocks import simpy_clock
+from rtsim.clocks import simulate as simulate_on_any
+from rtsim.clocks.draws import RecordedDurations
+from rtsim.errors import InvalidValue
+from rtsim.intervals import Interval, mean_interval
+from rtsim.live import virtual
+from rtsim.scenario import Scenario
+from rtsim.schedule import Schedule
+from rtsim.schedulers import RuleSpec
+from rtsim.schedulers.rule import Steps
+from rtsim.timing import Empirical, Law
+from rtsim.timing.grammar import Percentile
+
+#: Durations that a fitted law keeps; more are thinned out evenly.
+SAMPLES = 20_000
+#: Simulated runs of the fitted profile.
+SEEDS = 20
+#: Longer than any run: what was still going on when the recording ended never ends.
+NEVER = 2**60
+
+LIMITS = (
+    "durations are drawn independently: slow spells of the machine that last for several inferences are not in the fit",
+    "a worker that the environment started is taken to begin with its step; what it began late is in its duration",
+    "inferences under way when the recording ended are not in the fit, which favours short ones a little in short runs",
+)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A step whose action came from another observation in the simulation, -1 being the default policy."""
+
+    step: int
+    recorded: int
+    simulated: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One recorded run against its simulation with the recorded durations.
+
+    Attributes
+    ----------
+    steps, same_source, same_worker : int
+        Steps; those with the same observation behind the action, or the default policy in both;
+        those with the same worker besides.
+    mismatches : tuple of Mismatch
+        The first hundred.
+    """
+
+    steps: int
+    same_source: int
+    same_worker: int
+    mismatches: tuple[Mismatch, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of steps with the same source."""
+        return self.same_source / self.steps
+
+
+def simulate_recorded(schedule: Schedule) -> Schedule:
+    """The scenario of a recorded run, simulated with the durations that were recorded."""
+    virtual.recorded(schedule)
+    assert schedule.spans is not None
+    scenario = Scenario.from_json(schedule.settings)
+    spans, updates = schedule.spans, schedule.updates
+    lengths = spans["end_ns"] - spans["start_ns"]
+    inferences = [
+        _in_order(spans["inference"][own], lengths[own])
+        for own in (np.flatnonzero(spans["worker"] == w) for w in range(scenario.workers))
+    ]
+    taken = updates["end_ns"] - updates["start_ns"]
+    learned = [
+        _in_order(updates["start_ns"][own], taken[own])
+        for own in (np.flatnonzero(updates["learner"] == k) for k in range(scenario.learner_count))
+    ]
+    return simpy_clock.simulate(scenario, spans=True, draws=RecordedDurations(inferences, learned, NEVER))
+
+
+def _in_order(index: NDArray[np.int64], lengths: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    found = lengths[np.argsort(index)].tolist()
+    return found, [0] * len(found)
+
+
+def identity(schedule: Schedule) -> Identity:
+    """Compare a recorded run with its simulation from the recorded durations, step by step."""
+    simulated = simulate_recorded(schedule)
+    was, now = schedule.steps["observation"], simulated.steps["observation"]
+    same = was == now
+    same_worker = same & (schedule.steps["worker"] == simulated.steps["worker"])
+    reasons = _Reasons(schedule, simulated)
+    rows = np.flatnonzero(~same)[:100].tolist()
+    mismatches = tuple(Mismatch(step, int(was[step]), int(now[step]), reasons.of(step)) for step in rows)
+    return Identity(len(schedule), int(same.sum()), int(same_worker.sum()), mismatches)
+
+
+class _Reasons:
+    """Why a simulated step differs from the recorded one: the first cause found, in this order."""
+
+    def __init__(self, schedule: Schedule, simulated: Schedule) -> None:
+        about = schedule.header["live"]
+        self._lost_at = min((fault["time_s"] for fault in about["faults"]), default=np.inf)
+        self._rows_lost = about["rows_lost"]
+        self._starts = schedule.steps["time_ns"]
+        self._stages = Scenario.from_json(schedule.settings).program().stages
+        self._inversion = _first_inversion(schedule)
+
+    def of(self, step: int) -> str:
+        time = int(self._starts[step])
+        if self._lost_at * 1e9 <= time:
+            return "after a process was lost, with what it was doing"
+        if self._rows_lost:
+            return "rows of the record were overwritten before they were taken"
+        if self._stages > 1:
+            return "a stage of a pipeline ends with the drawn time, not with the recorded one"
+        if self._inversion <= time:
+            return "after a worker that woke late asked the rule behind one whose turn came after it"
+        return "not explained"
+
+
+def _first_inversion(schedule: Schedule) -> float:
+    """When the rule was first asked in another order than that of logical times, ns; inf: never.
+
+    A worker that takes an inference up (``began``) after another one has ended asked before it, by its start.
+    """
+    assert schedule.spans is not None
+    spans = schedule.spans
+    ends = np.sort(spans["end_ns"])
+    late = np.searchsorted(ends, spans["start_ns"], side="right") < np.searchsorted(ends, spans["began_ns"])
+    return float(spans["began_ns"][late].min(initial=2**62)) if late.any() else np.inf
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity, simulated from the fitted profile and live.
+
+    Attributes
+    ----------
+    quantity, unit : str
+    live, simulated : float or None
+        Mean over the runs; None if there was nothing to measure.
+    live_ci99, simulated_ci99 : (float, float) or None
+        99 % Student t interval of that mean; None for a single run.
+    error : float or None
+        Simulated minus live, in the unit.
+    relative_error : float or None
+    within : bool or None
+        Whether the simulated mean lies in the interval of the live runs.
+    """
+
+    quantity: str
+    unit: str
+    live: float | None
+    live_ci99: Interval | None
+    simulated: float | None
+    simulated_ci99: Interval | None
+    error: float | None
+    relative_error: float | None
+    within: bool | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far simulation and reality differ for one plan.
+
+    Attributes
+    ----------
+    runs : int
+    identities : tuple of Identity, one per run
+    rows : tuple of Row
+    delay_distance : float
+        Kolmogorov–Smirnov distance of the delay distributions, fitted simulation against live, 0..1.
+    fitted_on : str
+        Which runs the profile was fitted to.
+    """
+
+    runs: int
+    identities: tuple[Identity, ...]
+    rows: tuple[Row, ...]
+    delay_distance: float
+    fitted_on: str
+    limits: tuple[str, ...] = field(default=LIMITS)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "schema": "rtsim.agreement/1",
+            "runs": self.runs,
+            "fitted_on": self.fitted_on,
+            "identical_source": [one.share for one in self.identities],
+            "identities": [asdict(one) for one in self.identities],
+            "rows": [asdict(row) for row in self.rows],
+            "delay_distance": self.delay_distance,
+            "limits": list(self.limits),
+        }
+
+
+def fitted_law(schedules: Sequence[Schedule]) -> Law:
+    """The law of all inference times of some runs: every one of them equally likely."""
+    times = np.sort(np.concatenate([_durations(schedule) for schedule in schedules])) / 1e9
+    if len(times) == 0:
+        raise InvalidValue("no inference ended in these runs, so nothing can be fitted; record longer ones")
+    if len(times) > SAMPLES:
+        times = times[np.linspace(0, len(times) - 1, SAMPLES).round().astype(int)]
+    return Empirical(tuple(times.tolist()), f"fitted({len(times)} samples)")
+
+
+def fitted_scenario(scenario: Scenario, law: Law) -> Scenario:
+    """A scenario with another law for everything an inference takes.
+
+    Options that were quantiles of the scenario's own law keep the values they had.
+    """
+    setting, spec = scenario.setting(), scenario.rule
+    fixed: dict[str, Any] = {}
+    for name, value in spec.options.items():
+        if isinstance(value, Percentile) and spec.rule.options[name].kind == "deadline":
+            fixed[name] = Steps(setting.steps(value, name))
+        elif isinstance(value, Percentile) and spec.rule.options[name].kind == "time":
+            fixed[name] = setting.ns(value, name) / 1e9
+    rule = RuleSpec(spec.rule, {**spec.options, **fixed})
+    return scenario.with_(rule=rule, inference_time=law.scaled(1 / spec.time_factor), dispatch_time=None)
+
+
+def _durations(schedule: Schedule) -> NDArray[np.int64]:
+    assert schedule.spans is not None
+    return np.asarray(schedule.spans["end_ns"] - schedule.spans["start_ns"], dtype=np.int64)
+
+
+def agree(
+    schedules: Sequence[Schedule],
+    *,
+    seeds: int = SEEDS,
+    with_rewards: bool = True,
+    on_progress: Callable[[str, float, float], None] | None = None,
+) -> Agreement:
+    """Compare runs of one plan with the simulator.
+
+    Parameters
+    ----------
+    schedules : sequence of Schedule
+        Recorded; they may differ in the seed and in nothing else. With several, each half is simulated
+        from the profile of the other; with one, from its own.
+    seeds : int
+        Simulated runs.
+    with_rewards : bool
+        Play the simulated Schedules on the emulator, too.
+    on_progress : callable(what, done, total), optional
+
+    Returns
+    -------
+    Agreement
+
+    Raises
+    ------
+    InvalidValue
+        If the runs follow different plans.
+    """
+    plans = [virtual.plan_of(schedule) for schedule in schedules]
+    first = plans[0]
+    if any(_unseeded(plan.to_json()) != _unseeded(first.to_json()) for plan in plans):
+        raise InvalidValue("these runs follow different plans; compare runs of one plan, which may differ in the seed")
+    report = on_progress or (lambda what, done, total: None)
+    identities = []
+    for index, schedule in enumerate(schedules):
+        report("recorded durations", index, len(schedules))
+        identities.append(identity(schedule))
+    warmup = min(first.scenario.settling_steps, min(map(len, schedules)) // 2)
+    halves = [schedules[1::2], schedules[0::2]] if len(schedules) > 1 else [schedules, schedules]
+    laws = [fitted_law(half) for half in halves]
+    simulated: list[Schedule] = []
+    rewards: list[float] = []
+    for index in range(seeds):
+        report("fitted profile", index, seeds)
+        scenario = fitted_scenario(first.scenario, laws[index % 2])
+        scenario = scenario.with_(seed=1000 + index, steps=len(schedules[index % len(schedules)]))
+        simulated.append(simulate_on_any(scenario))
+        if with_rewards:
+            played = virtual.rewards(simulated[-1], plans[index % len(plans)])
+            rewards.append(float(played.sum() / (len(played) * first.scenario.step_mean)))
+    live_values = {name: [what(s, warmup) for s in schedules] for name, (_, what) in QUANTITIES.items()}
+    simulated_values = {name: [what(s, warmup) for s in simulated] for name, (_, what) in QUANTITIES.items()}
+    rows = [_row(name, unit, live_values[name], simulated_values[name]) for name, (unit, _) in QUANTITIES.items()]
+    if with_rewards:
+        live_rewards = [
+            float(virtual.recorded(s)["reward"].sum() / (len(s) * first.scenario.step_mean)) for s in schedules
+        ]
+        rows.append(_row("reward rate", "1/s", live_rewards, rewards))
+    distance = _distance(schedules, simulated, warmup)
+    fitted_on = "the other half of the runs" if len(schedules) > 1 else "the same run"
+    return Agreement(len(schedules), tuple(identities), tuple(rows), distance, fitted_on)
+
+
+def _unseeded(plan: dict[str, Any]) -> dict[str, Any]:
+    return {**plan, "scenario": {**plan["scenario"], "seed": None}}
+
+
+def _gaps(schedule: Schedule, warmup: int) -> NDArray[np.int64]:
+    times = schedule.steps["time_ns"][warmup:]
+    return np.asarray(np.diff(times[schedule.acted[warmup:]]), dtype=np.int64)
+
+
+def _delays(schedule: Schedule, warmup: int) -> NDArray[np.int64]:
+    acted = np.flatnonzero(schedule.acted[warmup:]) + warmup
+    return np.asarray(acted - schedule.steps["observation"][acted], dtype=np.int64)
+
+
+def _quantile(values: NDArray[np.int64], q: float) -> float:
+    return float(np.quantile(values, q, method="inverted_cdf")) if len(values) else np.nan
+
+
+def _mean(values: NDArray[np.int64]) -> float:
+    return float(values.mean()) if len(values) else np.nan
+
+
+#: What is compared: unit, and how it is computed from a Schedule without its first steps.
+QUANTITIES: dict[str, tuple[str, Callable[[Schedule, int], float]]] = {
+    "inaction fraction": ("", lambda s, w: float(1 - s.acted[w:].mean())),
+    "interaction time, mean": ("ms", lambda s, w: _mean(_gaps(s, w)) / 1e6),
+    "interaction time, p99": ("ms", lambda s, w: _quantile(_gaps(s, w), 0.99) / 1e6),
+    "delay, mean": ("steps", lambda s, w: _mean(_delays(s, w))),
+    "delay, p99": ("steps", lambda s, w: _quantile(_delays(s, w), 0.99)),
+    "overwritten": ("", lambda s, w: float(s.steps["overwritten"][w:].sum() / max(s.steps["released"][w:].sum(), 1))),
+}
+
+
+def _row(quantity: str, unit: str, live: list[float], simulated: list[float]) -> Row:
+    (real, there), (computed, here) = _mean99(live), _mean99(simulated)
+    error = None if real is None or computed is None else computed - real
+    return Row(
+        quantity,
+        unit,
+        real,
+        there,
+        computed,
+        here,
+        error,
+        relative_error=error / real if error is not None and real else None,
+        within=None if there is None or computed is None else there[0] <= computed <= there[1],
+    )
+
+
+def _mean99(values: list[float]) -> tuple[float | None, Interval | None]:
+    """A run in which the agent hardly acted has no interaction times, and is left out."""
+    found = [value for value in values if np.isfinite(value)]
+    return mean_interval(found, 0.99) if found else (None, None)
+
+
+def _distance(live: Sequence[Schedule], simulated: Sequence[Schedule], warmup: int) -> float:
+    """Kolmogorov–Smirnov distance of the delays."""
+    from scipy.stats import ks_2samp
+
+    ours = [np.concatenate([_delays(s, warmup) for s in group]) for group in (live, simulated)]
+    if min(map(len, ours)) == 0:
+        return float(len(ours[0]) != len(ours[1]))
+    return float(ks_2samp(*ours).statistic)
