@@ -121,3 +121,59 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
             raise FileProblem(f"cannot write {_shown(path)}: {reason}") from error
         raise
     return Path(path)
+
+
+class Reservation:
+    """Room on the disk for a file that is written at the end of long work: a full disk is met at the beginning.
+
+    Parameters
+    ----------
+    path : str or Path
+    size : int
+        Bytes, at least as many as will be written.
+
+    Raises
+    ------
+    FileProblem
+        If there is no room, or the folder does not exist.
+    """
+
+    def __init__(self, path: str | Path, size: int) -> None:
+        self._path = path
+        try:
+            target = Path(os.path.realpath(path))
+            self._handle, self._temporary = tempfile.mkstemp(dir=target.parent, prefix=TEMPORARY)
+        except OSError as error:
+            raise FileProblem(f"cannot write {_shown(path)}: {error.strerror}") from error
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._handle, 0, size)
+        except OSError as error:
+            self.close()
+            raise FileProblem(
+                f"cannot write {_shown(path)}: {error.strerror} (up to {size / 1e6:.3g} MB are needed)"
+            ) from error
+
+    def fill(self, data: bytes) -> Path:
+        """Write the file; it appears whole."""
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._handle, view) :]
+            os.ftruncate(self._handle, len(data))
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(self._temporary, 0o666 & ~umask)
+            os.replace(self._temporary, os.path.realpath(self._path))
+        except OSError as error:
+            raise FileProblem(f"cannot write {_shown(self._path)}: {error.strerror}") from error
+        finally:
+            self.close()
+        return Path(self._path)
+
+    def close(self) -> None:
+        """Give the room back if it was not used; calling it again is fine."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+            Path(self._temporary).unlink(missing_ok=True)

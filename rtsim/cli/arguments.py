@@ -241,6 +241,78 @@ class ImportRom:
 
 
 @dataclass
+class Play:
+    """Run a rule in real time against a real emulator: real processes, real deadlines; --record keeps the run."""
+
+    game: Text = "blocks"
+    """blocks, walk, atari:Boxing, retro:NAME, ...; see rtsim games."""
+    alg: Text = "max_time"
+    """The rule, with options; see rtsim rules."""
+    workers: Optional = None
+    """Inference processes (default: mean inference time over step time, rounded up)."""
+    inference_time: Law = ""
+    """Time of one inference, for timed inference: "84ms", "lognorm(mean=84ms, cv=0.02)", ..."""
+    profile: Text = ""
+    """A measured model, as NAME#MODEL or FILE.json#MODEL: its times if timed, its network if real."""
+    inference: Text = "timed"
+    """timed: choices are held back to a drawn time; real: a forward pass of the profile's network."""
+    agent: Text = "random"
+    """random, noop, scripted (a player written for the game), greedy, or greedy:WEIGHTS.pt."""
+    seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 60.0
+    """How long to play."""
+    fps: Annotated[str, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = ""
+    """Frames per second (default: the console's own)."""
+    learning_time: Law = ""
+    """Time of one gradient update (timed); nobody learns if not given."""
+    learners: Number = 1
+    """Learning processes."""
+    learner_rule: Text = "auto"
+    """round_robin, lock_free, parallel, or auto."""
+    learning_starts: Number = 0
+    """First step at which an update may start."""
+    batch: Number = 16
+    """Transitions per update."""
+    mailbox: Text = "latest"
+    """latest (a newer action replaces the waiting one) or fifo(n)."""
+    seed: Number = 0
+    """Random seed of the game, the times and the agent."""
+    processes: Number = 0
+    """Processes that timed workers share (default: one each, up to 8)."""
+    record: File = ""
+    """Keep the run in this file (.npz), for rtsim replay."""
+    video: File = ""
+    """Film the run (.mp4 or .gif), after it."""
+    histogram: File = ""
+    """Draw how late the environment was (.png, .svg or .pdf)."""
+    strict: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = None
+    """Fail (exit 1) if a larger share of deadlines than this is missed by more than 1 ms."""
+    json: Flag = False
+    """Print JSON instead of tables."""
+    config: File = ""
+    """Read settings from this TOML file; a flag given here overrides the same setting there."""
+
+
+@dataclass
+class Replay:
+    """Play recorded runs again step for step, then simulate them: how far is the simulator from what happened?"""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN.npz ...")] = ()
+    """Files of rtsim play --record; several runs of one plan show how much runs differ among themselves."""
+    seeds: Number = 20
+    """Simulated runs of the fitted profile."""
+    no_rewards: Flag = False
+    """Do not play the simulated runs on the emulator."""
+    video: File = ""
+    """Film the first run (.mp4 or .gif)."""
+    timeline: File = ""
+    """Draw workers, actions and default-policy steps of the first run's first steps (.png, .svg or .pdf)."""
+    trace: File = ""
+    """Write a Chrome trace of the first run's first steps, to open in Perfetto."""
+    json: Flag = False
+    """Print JSON instead of tables."""
+
+
+@dataclass
 class Profiles:
     """List the models of the profiles that come with rtsim, or of one profile file."""
 
@@ -293,6 +365,8 @@ COMMANDS = {
     "mdps": Mdps,
     "games": Games,
     "import-rom": ImportRom,
+    "play": Play,
+    "replay": Replay,
     "profiles": Profiles,
     "calibrate": Calibrate,
 }

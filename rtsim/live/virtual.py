@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,7 +183,7 @@ def rewards(schedule: Schedule, plan: LivePlan) -> NDArray[np.float64]:
         return np.array([frame.reward for frame in played])
 
 
-def recorded(schedule: Schedule) -> dict[str, NDArray[np.generic]]:
+def recorded(schedule: Schedule) -> dict[str, NDArray[Any]]:
     """The live columns, or InvalidValue."""
     if schedule.live is None or "live" not in schedule.header:
         raise InvalidValue("this Schedule was simulated, not recorded; give a file of rtsim play --record")

@@ -13,6 +13,7 @@ imported only when something is drawn.
 from rtsim.pictures.delay_regret import delay_regret_rows, plot_delay_regret
 from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_time
 from rtsim.pictures.inaction import inaction_rows, plot_inaction
+from rtsim.pictures.lateness import lateness_rows, plot_lateness
 from rtsim.pictures.regret import plot_regret, regret_rows
 from rtsim.pictures.regret_rate import plot_regret_rate, regret_rate_rows
 from rtsim.pictures.save import checked_suffix, save_figure
@@ -28,9 +29,11 @@ __all__ = [
     "figure_of",
     "inaction_rows",
     "interaction_time_rows",
+    "lateness_rows",
     "plot_delay_regret",
     "plot_inaction",
     "plot_interaction_time",
+    "plot_lateness",
     "plot_regret",
     "plot_regret_rate",
     "plot_scaling",
