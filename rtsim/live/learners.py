@@ -39,13 +39,14 @@ class Updates:
     def begin(self, k: int, start: Start) -> None:
         """Learner k reads the parameters; its batch is drawn from the steps that have begun."""
         self.memory.computed[k] = (start.time, -1, start.step, self.party.version)
-        self.memory.learners[k, m.STATUS], self.memory.learners[k, m.ACTIVE_SINCE] = m.BUSY, wall.now_ns()
+        self.memory.learners[k, m.STATUS], self.memory.learners[k, m.BUSY_FROM] = m.BUSY, start.time
         self.memory.learners[k, m.COUNT] += 1
 
     def finish(self, k: int, now: int) -> list[int]:
         """Learner k has its gradient at logical ``now``; who lands. Under the lock."""
         party, memory = self.party, self.memory
         memory.computed[k, 1] = now
+        memory.learners[k, m.BUSY_FROM] = -1
         state = memory.learner_state.tolist()
         landing = [0] * len(memory.computed)
         count = party.learner.on_learned(k, party.learner_params, state, landing)

@@ -21,8 +21,20 @@ class ProcessLock:
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
+    def attempt(self) -> bool:
+        """Take the lock if it is free now; whoever got it calls :meth:`release`."""
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Open it again."""
+        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+
     def __enter__(self) -> None:
         fcntl.lockf(self._fd, fcntl.LOCK_EX)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+        self.release()

@@ -26,10 +26,11 @@ ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, EPISODE, STEPS, UPDATES, REALTIME = 
 CONTROL_SIZE = 16
 
 #: ``workers``, a row per worker, and ``learners``, a row per learner: what it does, and until or since when.
-STATUS, STEP, TIME, COUNT, ACTIVE_SINCE, RESTARTS = range(6)
+#: BUSY_FROM is the logical start of what is under way, or -1.
+STATUS, STEP, TIME, COUNT, BUSY_FROM, RESTARTS = range(6)
 ACTOR_COLUMNS = 6
 #: A worker is to sleep until TIME (then its own process asks again), waits for the publication of STEP, has been
-#: started by the environment on observation STEP at TIME, is busy since ACTIVE_SINCE, sleeps, or is gone.
+#: started by the environment on observation STEP at TIME, is busy, sleeps, or is gone.
 ASLEEP, WAITING, STARTED, BUSY, SLEEPING, DEAD = range(6)
 
 #: A row of an inference, as its worker writes it when it has ended; its actions stand beside it.

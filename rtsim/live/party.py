@@ -10,8 +10,8 @@ in the duration of its inference.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -96,14 +96,9 @@ class Party:
             step -= 1
         return step
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self) -> Turn:
         """Alone with the rule: its memory is read on entering and written on leaving."""
-        with self.lock:
-            shared = self.memory.rule_state
-            self.program.state = shared.tolist()
-            yield
-            shared[:] = self.program.state or [0]
+        return Turn(self)
 
     def ask(self, worker: int, time: int) -> Start | None:
         """Ask the rule at logical ``time`` when an idle worker may start; None: it sleeps or waits, as noted down."""
@@ -142,6 +137,22 @@ class Party:
                 row[m.STEP], row[m.STATUS] = wanted, m.WAITING
                 return None
             time = self.starts[wanted]
+
+
+class Turn:
+    """The lock, and the rule's memory as a list while it is held; an error leaves the memory as it was."""
+
+    def __init__(self, party: Party) -> None:
+        self._party = party
+
+    def __enter__(self) -> None:
+        self._party.lock.__enter__()
+        self._party.program.state = self._party.memory.rule_state.tolist()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self._party.memory.rule_state[:] = self._party.program.state
+        self._party.lock.__exit__(kind, error, at)
 
 
 def _starts(plan: LivePlan) -> list[int]:

@@ -31,6 +31,7 @@ class Recorder:
         self._updates: list[Rows] = []
         self._inferences: list[list[Rows]] = [[] for _ in range(plan.scenario.workers)]
         self._taken_steps = self._taken_updates = 0
+        self.note_unfinished()
         self.reward = 0.0  # sum so far
         self.lost = 0  # rows that were overwritten before they were taken
 
@@ -53,6 +54,14 @@ class Recorder:
         if end > first + lost:
             into.append(ring[np.arange(first + lost, end) % len(ring)])
         return end
+
+    def note_unfinished(self) -> None:
+        """What is under way when the environment has done its last step: since when (ns), or -1, for each actor."""
+        scenario, memory = self.plan.scenario, self.memory
+        self._unfinished = (
+            memory.workers[: scenario.workers, m.BUSY_FROM].copy(),
+            memory.learners[: scenario.learner_count, m.BUSY_FROM].copy(),
+        )
 
     @property
     def steps(self) -> int:
@@ -79,10 +88,11 @@ class Recorder:
         """
         if not self._steps:
             return None
-        table = np.concatenate(self._steps)
-        steps = dict(zip(m.STEP_ROW, table.T, strict=True))
-        count = len(table)
-        inferences, row_of = self._merge(steps["time"])
+        steps = dict(zip(m.STEP_ROW, np.concatenate(self._steps).T, strict=True))
+        count = len(steps["time"])
+        last = int(steps["time"][-1])
+        everything = self._all_inferences()
+        inferences, row_of = _ended(everything, steps["time"])
         row = np.array(
             [row_of.get(key, -1) for key in zip(steps["worker"].tolist(), steps["inference"].tolist(), strict=True)],
             np.int64,
@@ -92,14 +102,15 @@ class Recorder:
         raw_steps = {name: steps[name] if name != "row" else row for name in RAW_STEP}
         updates = np.concatenate(self._updates) if self._updates else np.zeros((0, len(UPDATE_COLUMNS)), np.int64)
         last = int(steps["time"][-1])
-        updates = updates[updates[:, list(UPDATE_COLUMNS).index("land_ns")] <= last]
         scenario = self.plan.scenario.with_(steps=count)
+        table = dict(zip(m.UPDATE, updates.T, strict=True))
+        landed = table["land_ns"] <= last
         found = gather(
             scenario,
             "wall",
-            Raw(raw_steps, inferences, dict(zip(m.UPDATE, updates.T, strict=True))),
-            busy_ns=_busy(inferences["worker"], inferences["start"], inferences["end"], scenario.workers, last),
-            learner_busy_ns=_busy(updates[:, 0], updates[:, 1], updates[:, 2], self.plan.scenario.learner_count, last),
+            Raw(raw_steps, inferences, {name: column[landed] for name, column in table.items()}),
+            busy_ns=_busy(everything["worker"], everything["start"], everything["end"], self._unfinished[0], last),
+            learner_busy_ns=_busy(table["learner"], table["start_ns"], table["end_ns"], self._unfinished[1], last),
             pending=int(steps["pending"][-1]),
             spans=True,
         )
@@ -129,20 +140,24 @@ class Recorder:
             live={name: np.ascontiguousarray(column) for name, column in live.items()},
         )
 
-    def _merge(self, starts: Rows) -> tuple[dict[str, Rows], dict[tuple[int, int], int]]:
-        """All inferences that ended by the last step, in order of ending, and the row of each (worker, index)."""
+    def _all_inferences(self) -> dict[str, Rows]:
+        """All inferences that ended, in order of ending."""
         empty = np.zeros((0, len(m.INFERENCE)), np.int64)
         tables = [np.concatenate(rows) if rows else empty for rows in self._inferences]
         workers = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
-        table = dict(zip(m.INFERENCE, np.concatenate(tables).T, strict=True))
+        table = {**dict(zip(m.INFERENCE, np.concatenate(tables).T, strict=True)), "worker": workers}
         order = np.lexsort((workers, table["end"]))
-        order = order[table["end"][order] <= starts[-1]]
-        found = {name: np.ascontiguousarray(column[order]) for name, column in table.items()}
-        found["worker"] = workers[order]
-        found["release"] = _release_times(found["release"], starts)
-        found["used"] = np.full(len(order), -1, np.int64)
-        keys = zip(found["worker"].tolist(), found["inference"].tolist(), strict=True)
-        return found, {key: row for row, key in enumerate(keys)}
+        return {name: np.ascontiguousarray(column[order]) for name, column in table.items()}
+
+
+def _ended(inferences: dict[str, Rows], starts: Rows) -> tuple[dict[str, Rows], dict[tuple[int, int], int]]:
+    """The inferences that ended by the last step, and the row of each (worker, index)."""
+    by_then = inferences["end"] <= starts[-1]
+    found = {name: column[by_then] for name, column in inferences.items()}
+    found["release"] = _release_times(found["release"], starts)
+    found["used"] = np.full(int(by_then.sum()), -1, np.int64)
+    keys = zip(found["worker"].tolist(), found["inference"].tolist(), strict=True)
+    return found, {key: row for row, key in enumerate(keys)}
 
 
 def _rewards(bits: Rows) -> NDArray[np.float64]:
@@ -159,7 +174,15 @@ def _release_times(answers: Rows, starts: Rows) -> Rows:
     return np.where(found > starts[-1], -1, found)
 
 
-def _busy(actors: Rows, starts: Rows, ends: Rows, count: int, until: int) -> Rows:
-    """Time each actor was busy up to ``until``, ns, int64, shape (count,)."""
-    lengths = np.maximum(np.minimum(ends, until) - np.minimum(starts, until), 0)
-    return np.bincount(actors, lengths, minlength=count)[:count].astype(np.int64)
+def _busy(actors: Rows, starts: Rows, ends: Rows, unfinished: Rows, until: int) -> Rows:
+    """Time each actor was busy up to ``until``, ns, int64, shape (len(unfinished),).
+
+    ``unfinished`` says since when each actor is busy with what has not ended, or -1; what ended
+    after ``until`` has a row of its own.
+    """
+    rows = np.maximum(np.minimum(ends, until) - starts, 0)
+    total = np.bincount(actors, rows, minlength=len(unfinished)).astype(np.int64)[: len(unfinished)]
+    newest = np.full(len(unfinished), -1)
+    np.maximum.at(newest, actors, starts)
+    going_on = (unfinished >= 0) & (unfinished > newest)
+    return total + np.where(going_on, np.maximum(until - unfinished, 0), 0)

@@ -150,6 +150,7 @@ class _Run:
         self.memory.control[m.PUBLISHED] = -1
         # All wait for step 0, when the environment asks them in order.
         self.memory.workers[:, m.STATUS] = self.memory.learners[:, m.STATUS] = m.WAITING
+        self.memory.workers[:, m.BUSY_FROM] = self.memory.learners[:, m.BUSY_FROM] = -1
         self._lock_file = tempfile.TemporaryFile()
         self.lock = ProcessLock(self._lock_file.fileno())
         self._lifeline = os.pipe()
@@ -205,6 +206,7 @@ class _Run:
         """End all processes and merge what was recorded."""
         self.ended = ended or self.ended
         machine_then = self.watch.describe()
+        self.recorder.note_unfinished()
         self._leave()
         self.recorder.drain()
         about = {
@@ -265,6 +267,7 @@ class _Run:
         again = child.restarts < self.plan.restarts
         self._note(index, why, restarted=again)
         self._actors(index)[:, m.STATUS] = m.DEAD
+        self._actors(index)[:, m.BUSY_FROM] = -1
         self.memory.pulses[index] = 0
         if again:
             self.children[index] = self._spawn(index)

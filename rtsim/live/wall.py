@@ -11,21 +11,25 @@ import signal
 import sys
 import time
 
-#: Before a deadline the environment sleeps no longer but looks at the clock: sleeping overshoots.
+#: How long before a deadline the environment wakes up: sleeping overshoots, and there is something to prepare.
 SPIN_NS = 2_000_000
 #: The same in the real-time class, where the scheduler wakes a process at once.
-SPIN_REALTIME_NS = 100_000
+SPIN_REALTIME_NS = 700_000
 
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK = 1, 29
 
 now_ns = time.monotonic_ns
 
 
-def sleep_until(deadline: int, spin: int) -> int:
-    """Wait for ``deadline`` (monotonic ns): asleep until ``spin`` ns before it, then awake; returns the time."""
-    left = deadline - now_ns() - spin
+def sleep_until(deadline: int) -> None:
+    """Sleep until ``deadline`` (monotonic ns), or a little longer."""
+    left = deadline - now_ns()
     if left > 0:
         time.sleep(left / 1e9)
+
+
+def wait_awake(deadline: int) -> int:
+    """Look at the clock until it shows ``deadline`` (monotonic ns); returns what it shows."""
     now = now_ns()
     while now < deadline:
         now = now_ns()

@@ -94,7 +94,7 @@ class InferenceProcess(Agenda):
     def _infer(self, w: int, observation: int, start: int) -> None:
         party, row = self.party, self.memory.workers[w]
         began = party.now()
-        row[m.STATUS], row[m.ACTIVE_SINCE] = m.BUSY, wall.now_ns()
+        row[m.STATUS], row[m.BUSY_FROM] = m.BUSY, start
         index = int(row[m.COUNT])
         row[m.COUNT] = index + 1
         duration, component = self.draws[w].draw(start) if self.timed else (0, 0)
@@ -165,4 +165,5 @@ class InferenceProcess(Agenda):
             *(i.index, i.observation, i.start, end, release, i.version, i.component, i.began, posted),
         )
         memory.actions[i.worker, place] = i.actions
+        memory.workers[i.worker, m.BUSY_FROM] = -1
         memory.heads[i.worker] += 1  # last: whoever sees it sees the row
