@@ -7,7 +7,7 @@ says depends on that alone, so it may just as well be asked late, by many proces
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -147,16 +147,16 @@ def _worth(board: Board, piece: int, place: Place) -> float:
     after = board.copy()
     for x, y in squares:
         after[y, x] = True
-    full = after.all(axis=1)
+    full: Board = np.all(after, axis=1)
     eroded = int(full.sum()) * sum(bool(full[y]) for _, y in squares)
     after = np.concatenate([np.zeros((int(full.sum()), board.shape[1]), bool), after[~full]])
     rows = [y for _, y in squares]
-    landing = board.shape[0] - (min(rows) + max(rows)) / 2
+    landing: float = board.shape[0] - (min(rows) + max(rows)) / 2
     sides = np.pad(after, ((0, 0), (1, 1)), constant_values=True)
     row_changes = int((sides[:, 1:] != sides[:, :-1]).sum())
     floor = np.pad(after, ((0, 1), (0, 0)), constant_values=True)
     column_changes = int((floor[1:] != floor[:-1]).sum())
-    covered = np.logical_or.accumulate(after, axis=0)
+    covered: Board = np.logical_or.accumulate(after, axis=0)
     holes = int((covered & ~after).sum())
     # A square of a well is empty, open to the sky and walled on both sides; the n-th from the top counts n.
     well = ~covered & sides[:, :-2] & sides[:, 2:]
@@ -207,4 +207,4 @@ def _distances(passable: Board, goal_x: int, goal_y: int) -> NDArray[np.int64]:
     return found
 
 
-PLAYERS = {"blocks": Blocks, "walk": Walk}
+PLAYERS: Mapping[str, Callable[[], Player]] = {"blocks": Blocks, "walk": Walk}
