@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -34,7 +35,10 @@ def play(emulator, frames, player=None):
 
 @needs_sdcc
 def test_rom_is_what_its_source_compiles_to():
-    assert build.rom() == (OWN / "rom.gb").read_bytes()
+    built = build.rom()
+    if build.COMPILER not in subprocess.run(["sdcc", "--version"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip(f"the source compiles, but the ROM was made by sdcc {build.COMPILER}")
+    assert built == (OWN / "rom.gb").read_bytes()
 
 
 def test_integration_is_what_the_build_script_makes():
