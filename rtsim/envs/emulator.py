@@ -141,9 +141,7 @@ class Emulator(ABC):
         InvalidValue
             If there is no such action, or no episode has begun.
         """
-        if self._episode < 0 or self._closed:
-            self._check_open()
-            raise InvalidValue(f"{self.id} has not begun; call reset() first")
+        self._check_begun()
         if not (0 <= action < self.actions or action == self.noop):
             raise InvalidValue(
                 f"action {action} of {self.id} must be in 0..{self.actions - 1}, or {self.noop} for none"
@@ -157,8 +155,7 @@ class Emulator(ABC):
 
     def observe(self) -> Observation:
         """The present observation, uint8, shape (84, 84, 1), a copy; after :meth:`restore` too."""
-        if self._episode < 0:
-            raise InvalidValue(f"{self.id} has not begun; call reset() first")
+        self._check_begun()
         return self._observation.copy()
 
     def save(self) -> bytes:
@@ -166,8 +163,7 @@ class Emulator(ABC):
 
         It holds plain bytes and JSON, no code, and is read by the same versions of rtsim and of the emulator.
         """
-        if self._episode < 0:
-            raise InvalidValue(f"{self.id} has not begun; call reset() first")
+        self._check_begun()
         parts = {"observation": self._observation.tobytes(), **self._save()}
         header = {
             "id": self.id,
@@ -228,6 +224,11 @@ class Emulator(ABC):
     def _check_open(self) -> None:
         if self._closed:
             raise InvalidValue(f"{self.id} is closed; make a new one")
+
+    def _check_begun(self) -> None:
+        self._check_open()
+        if self._episode < 0:
+            raise InvalidValue(f"{self.id} has not begun; call reset() first")
 
     @abstractmethod
     def _begin(self, random: np.random.Generator) -> Observation:

@@ -92,7 +92,7 @@ class Resampler:
 
 def _kernel(function: Any) -> Any:
     """Compile at the first call and keep the code: beside this file, or where the user's caches are."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither can be written to: compile in every process, which takes a second

@@ -12,6 +12,7 @@ from rtsim.cli.main import main
 from rtsim.envs import integrations
 from rtsim.envs.game_boy import OWN
 from rtsim.errors import FileProblem, InvalidValue
+from tests.envs.played import played, some_actions
 
 ROM = (OWN / "rom.gb").read_bytes()
 
@@ -74,6 +75,12 @@ def test_folder_brings_rewards_end_variables_and_states(data, game):
         rewards.append(reward)
     assert over
     assert sum(rewards) == info["score"] > 0
+    emulator.reset()
+    played(emulator, some_actions(emulator, 200))
+    state, actions = emulator.save(), some_actions(emulator, 300, seed=1)
+    expected = played(emulator, actions)
+    emulator.restore(state)
+    assert played(emulator, actions) == expected
     emulator.close()
     walk = game("retro:Copy(state=Walk)")
     walk.reset()
@@ -186,7 +193,7 @@ def test_damaged_state_is_told(data, tmp_path, game):
     folder = shutil.copytree(OWN, tmp_path / "folder")
     (folder / "Blocks.state").write_bytes(b"x")
     integrations.import_rom(folder, "X")
-    with pytest.raises(FileProblem, match="state Blocks.state of X is damaged"):
+    with pytest.raises(FileProblem, match=r"state Blocks\.state of X is damaged"):
         game("retro:X")
     with pytest.raises(InvalidValue, match="exists already"):
         integrations.import_rom(folder, "X")
