@@ -198,13 +198,22 @@ class Emulator(ABC):
         self._seed, self._episode, self._last = header["seed"], header["episode"], header["last"]
         self._observation = observation
 
-    @abstractmethod
     def screen(self) -> NDArray[np.uint8]:
-        """The whole picture in colours, uint8, shape (height, width, 3); stale from a restore until the next step."""
+        """The whole picture in colours, uint8, shape (height, width, 3); stale from a restore until the next step.
 
-    @abstractmethod
+        144 × 160 on the Game Boy, 210 × 160 for most Atari games.
+        """
+        self._check_open()
+        return self._picture()
+
     def memory(self) -> bytes:
-        """The console's work memory, for scripted players."""
+        """The console's work memory, for scripted players.
+
+        128 bytes of an Atari; 8 KiB from address 0xC000 on of a Game Boy, of our own games the part of it that
+        ``rtsim.envs.gameboy.layout`` describes.
+        """
+        self._check_open()
+        return self._memory()
 
     def close(self) -> None:
         """Let the emulator go. Calling it twice is fine."""
@@ -237,6 +246,12 @@ class Emulator(ABC):
     @abstractmethod
     def _frame(self, action: int) -> Step:
         """One frame with a valid action."""
+
+    @abstractmethod
+    def _picture(self) -> NDArray[np.uint8]: ...
+
+    @abstractmethod
+    def _memory(self) -> bytes: ...
 
     @abstractmethod
     def _save(self) -> Mapping[str, bytes]: ...

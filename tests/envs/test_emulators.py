@@ -171,7 +171,15 @@ def test_game_that_has_not_begun_or_is_closed_says_so(game):
             emulator.step(action)
     emulator.close()
     emulator.close()
-    for call in (emulator.reset, lambda: emulator.step(0)):
+    calls = (
+        emulator.reset,
+        emulator.observe,
+        emulator.save,
+        emulator.screen,
+        emulator.memory,
+        lambda: emulator.step(0),
+    )
+    for call in calls:
         with pytest.raises(InvalidValue, match="walk is closed"):
             call()
 
