@@ -108,13 +108,11 @@ class Atari(Emulator):
         terminated = ale.game_over(with_truncation=False)
         return self._look(), reward, terminated, ale.game_truncated(), {"lives": ale.lives()}
 
-    def screen(self) -> NDArray[np.uint8]:
-        """The whole picture in colours, uint8, shape (210, 160, 3) for most games."""
+    def _picture(self) -> NDArray[np.uint8]:
         picture: NDArray[np.uint8] = self._ale.getScreenRGB()
         return picture
 
-    def memory(self) -> bytes:
-        """The 128 bytes of the console's memory."""
+    def _memory(self) -> bytes:
         return bytes(self._ale.getRAM())
 
     def _save(self) -> Mapping[str, bytes]:

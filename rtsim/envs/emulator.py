@@ -141,9 +141,7 @@ class Emulator(ABC):
         InvalidValue
             If there is no such action, or no episode has begun.
         """
-        if self._episode < 0 or self._closed:
-            self._check_open()
-            raise InvalidValue(f"{self.id} has not begun; call reset() first")
+        self._check_begun()
         if not (0 <= action < self.actions or action == self.noop):
             raise InvalidValue(
                 f"action {action} of {self.id} must be in 0..{self.actions - 1}, or {self.noop} for none"
@@ -157,8 +155,7 @@ class Emulator(ABC):
 
     def observe(self) -> Observation:
         """The present observation, uint8, shape (84, 84, 1), a copy; after :meth:`restore` too."""
-        if self._episode < 0:
-            raise InvalidValue(f"{self.id} has not begun; call reset() first")
+        self._check_begun()
         return self._observation.copy()
 
     def save(self) -> bytes:
@@ -166,8 +163,7 @@ class Emulator(ABC):
 
         It holds plain bytes and JSON, no code, and is read by the same versions of rtsim and of the emulator.
         """
-        if self._episode < 0:
-            raise InvalidValue(f"{self.id} has not begun; call reset() first")
+        self._check_begun()
         parts = {"observation": self._observation.tobytes(), **self._save()}
         header = {
             "id": self.id,
@@ -202,13 +198,22 @@ class Emulator(ABC):
         self._seed, self._episode, self._last = header["seed"], header["episode"], header["last"]
         self._observation = observation
 
-    @abstractmethod
     def screen(self) -> NDArray[np.uint8]:
-        """The whole picture in colours, uint8, shape (height, width, 3); stale from a restore until the next step."""
+        """The whole picture in colours, uint8, shape (height, width, 3); stale from a restore until the next step.
 
-    @abstractmethod
+        144 × 160 on the Game Boy, 210 × 160 for most Atari games.
+        """
+        self._check_open()
+        return self._picture()
+
     def memory(self) -> bytes:
-        """The console's work memory, for scripted players."""
+        """The console's work memory, for scripted players.
+
+        128 bytes of an Atari; 8 KiB from address 0xC000 on of a Game Boy, of our own games the part of it that
+        ``rtsim.envs.gameboy.layout`` describes.
+        """
+        self._check_open()
+        return self._memory()
 
     def close(self) -> None:
         """Let the emulator go. Calling it twice is fine."""
@@ -229,6 +234,11 @@ class Emulator(ABC):
         if self._closed:
             raise InvalidValue(f"{self.id} is closed; make a new one")
 
+    def _check_begun(self) -> None:
+        self._check_open()
+        if self._episode < 0:
+            raise InvalidValue(f"{self.id} has not begun; call reset() first")
+
     @abstractmethod
     def _begin(self, random: np.random.Generator) -> Observation:
         """Begin an episode; what is random about it comes from ``random``."""
@@ -236,6 +246,12 @@ class Emulator(ABC):
     @abstractmethod
     def _frame(self, action: int) -> Step:
         """One frame with a valid action."""
+
+    @abstractmethod
+    def _picture(self) -> NDArray[np.uint8]: ...
+
+    @abstractmethod
+    def _memory(self) -> bytes: ...
 
     @abstractmethod
     def _save(self) -> Mapping[str, bytes]: ...

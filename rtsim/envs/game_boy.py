@@ -77,12 +77,10 @@ class GameBoy(Emulator):
     def _outcome(self) -> tuple[float, bool, Info]:
         return self._machine.outcome()
 
-    def screen(self) -> NDArray[np.uint8]:
-        """The whole picture in colours, uint8, shape (144, 160, 3)."""
+    def _picture(self) -> NDArray[np.uint8]:
         return self._machine.screen()
 
-    def memory(self) -> bytes:
-        """The console's work memory from 0xC000 on, 8 KiB."""
+    def _memory(self) -> bytes:
         return self._machine.work_memory()
 
     def _save(self) -> Mapping[str, bytes]:
@@ -126,8 +124,7 @@ class OwnGame(GameBoy):
         gained, self._score = info["score"] - self._score, info["score"]
         return float(gained), value("gameover") == 1, info
 
-    def memory(self) -> bytes:
-        """The part of the console's memory that ``gameboy/layout.py`` describes."""
+    def _memory(self) -> bytes:
         return self._machine.work_memory()[: layout.SIZE]
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:

@@ -73,13 +73,14 @@ class Machine:
             from stable_retro.data import GameData
         except ImportError:
             raise MissingExtra("a Game Boy game", "stable-retro", "envs") from None
-        present = _running() if _running is not None else None
-        if present is not None and present._emulator is not None:
+        if _present() is not None:
+            gc.collect()  # nobody may know it any more
+        present = _present()
+        if present is not None:
             raise InvalidValue(
                 f"a Game Boy ({present.folder.name}) runs in this process already, and its core allows one; "
                 "close() it first, or start another process"
             )
-        gc.collect()  # a former one may still be waiting to be collected
         self.folder = folder
         rom = rom_of(folder)
         try:
@@ -144,8 +145,8 @@ class Machine:
 
     def close(self) -> None:
         """Switch off."""
+        self._data = None  # it looks into the emulator's memory: first
         self._emulator = None
-        gc.collect()
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +155,12 @@ class Machine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _present() -> Machine | None:
+    """The machine of this process that is switched on, if any."""
+    machine = _running() if _running is not None else None
+    return machine if machine is not None and machine._emulator is not None else None
 
 
 def states(folder: Path) -> list[str]:

@@ -91,8 +91,12 @@ class Resampler:
 
 
 def _kernel(function: Any) -> Any:
-    # Compiled once per machine; the cache lies beside this file, or in the user's folder where that is read-only.
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    """Compile at the first call and keep the code: beside this file, or where the user's caches are."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # neither can be written to: compile in every process, which takes a second
+        return numba.njit(**options)(function)
 
 
 @_kernel

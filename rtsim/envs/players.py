@@ -7,7 +7,7 @@ says depends on that alone, so it may just as well be asked late, by many proces
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -21,7 +21,9 @@ from rtsim.errors import InvalidValue
 NOOP = len(BUTTONS)
 _ACTION = {name: action for action, name in enumerate(BUTTONS)}
 
-Board = NDArray[np.bool_]
+Cells = NDArray[np.bool_]
+#: The well, true where something is: quicker to ask for single squares than an array.
+Rows = list[list[bool]]
 #: Turn, column and row of a piece's box in the well.
 Place = tuple[int, int, int]
 
@@ -73,7 +75,7 @@ class Blocks:
     """
 
     def __init__(self) -> None:
-        self._known: tuple[bytes, Place | None] = (b"", None)
+        self._known: tuple[tuple[int, Rows], Place | None] = ((0, []), None)
 
     def act(self, memory: bytes) -> int:
         """The action to take now."""
@@ -83,7 +85,7 @@ class Blocks:
         over = layout.read(memory, "gameover") or not layout.read(memory, "playing")
         if over or (seen == tiles.numbers()["FLASH"]).any():
             return NOOP
-        goal = self._goal(memory, seen != tiles.numbers()["EMPTY"], piece, (turn, x, y))
+        goal = self._goal(memory, (seen != tiles.numbers()["EMPTY"]).tolist(), piece, (turn, x, y))
         if goal is None:
             return NOOP
         if goal[0] != turn:
@@ -93,13 +95,13 @@ class Blocks:
         # A piece is hurried only by a button that went down after the piece came.
         return _press("DOWN", held) if y == 0 else _ACTION["DOWN"]
 
-    def _goal(self, memory: bytes, board: Board, piece: int, now: Place) -> Place | None:
+    def _goal(self, memory: bytes, board: Rows, piece: int, now: Place) -> Place | None:
         """Where to put the present piece; found once per piece, and again should it have become unreachable."""
-        key = board.tobytes() + memory[layout.VARIABLES["pieces"].address - layout.BASE :][:2]
+        key = layout.read(memory, "pieces"), board
         known, goal = self._known
         if known != key or goal is None or not _reaches(board, piece, now, goal):
             places = list(_places(board, piece, now))
-            goal = max(places, key=lambda place: _worth(board, piece, place), default=None)
+            goal = places[int(_worth(board, piece, places).argmax())] if places else None
             self._known = key, goal
         return goal
 
@@ -109,27 +111,26 @@ def _press(button: str, held: int) -> int:
     return NOOP if held & layout.PAD[button] else _ACTION[button]
 
 
-def _fits(board: Board, piece: int, place: Place) -> bool:
+def _fits(board: Rows, piece: int, place: Place) -> bool:
     turn, left, top = place
-    height, width = board.shape
     return all(
-        0 <= left + x < width and 0 <= top + y < height and not board[top + y, left + x]
+        0 <= left + x < len(board[0]) and 0 <= top + y < len(board) and not board[top + y][left + x]
         for x, y in layout.SHAPES[piece][turn]
     )
 
 
-def _reaches(board: Board, piece: int, now: Place, goal: Place) -> bool:
+def _reaches(board: Rows, piece: int, now: Place, goal: Place) -> bool:
     """Whether the piece can turn where it is and then move sideways to the column of the goal."""
     turn, (_, x, y) = goal[0], now
     step = 1 if goal[1] >= x else -1
     return all(_fits(board, piece, (turn, column, y)) for column in range(x, goal[1] + step, step))
 
 
-def _places(board: Board, piece: int, now: Place) -> Iterator[Place]:
+def _places(board: Rows, piece: int, now: Place) -> Iterator[Place]:
     """All places where the piece could come to lie."""
     seen = set()
     for turn, squares in enumerate(layout.SHAPES[piece]):
-        for x in range(-2, board.shape[1]):
+        for x in range(-2, len(board[0])):
             if not _reaches(board, piece, now, (turn, x, 0)):
                 continue
             y = now[2]
@@ -141,30 +142,33 @@ def _places(board: Board, piece: int, now: Place) -> Iterator[Place]:
                 yield turn, x, y
 
 
-def _worth(board: Board, piece: int, place: Place) -> float:
-    turn, left, top = place
-    squares = [(left + x, top + y) for x, y in layout.SHAPES[piece][turn]]
-    after = board.copy()
-    for x, y in squares:
-        after[y, x] = True
-    full = after.all(axis=1)
-    eroded = int(full.sum()) * sum(bool(full[y]) for _, y in squares)
-    after = np.concatenate([np.zeros((int(full.sum()), board.shape[1]), bool), after[~full]])
-    rows = [y for _, y in squares]
-    landing = board.shape[0] - (min(rows) + max(rows)) / 2
-    sides = np.pad(after, ((0, 0), (1, 1)), constant_values=True)
-    row_changes = int((sides[:, 1:] != sides[:, :-1]).sum())
-    floor = np.pad(after, ((0, 1), (0, 0)), constant_values=True)
-    column_changes = int((floor[1:] != floor[:-1]).sum())
-    covered = np.logical_or.accumulate(after, axis=0)
-    holes = int((covered & ~after).sum())
+def _worth(board: Rows, piece: int, places: Sequence[Place]) -> NDArray[np.float64]:
+    """How good the well is after each place, shape (places,); all arrays have the place as their first axis."""
+    squares = np.array([[(left + x, top + y) for x, y in layout.SHAPES[piece][turn]] for turn, left, top in places])
+    every = np.arange(len(places))[:, None]
+    columns, rows = squares[..., 0], squares[..., 1]
+    placed: Cells = np.repeat(np.array(board)[None], len(places), axis=0)
+    placed[every, rows, columns] = True
+    full: Cells = np.all(placed, axis=2)
+    lines = full.sum(axis=1)
+    # Full rows go to the top, where they count as empty; the others keep their order.
+    order = np.argsort(~full, axis=1, kind="stable")
+    after: Cells = placed[every, order] & (np.arange(full.shape[1]) >= lines[:, None])[..., None]
+    landing = full.shape[1] - (rows.min(axis=1) + rows.max(axis=1)) / 2
+    eroded = lines * full[every, rows].sum(axis=1)
+    sides = np.pad(after, ((0, 0), (0, 0), (1, 1)), constant_values=True)
+    floor = np.pad(after, ((0, 0), (0, 1), (0, 0)), constant_values=True)
+    changes = (sides[..., 1:] != sides[..., :-1]).sum(axis=(1, 2)) + (floor[:, 1:] != floor[:, :-1]).sum(axis=(1, 2))
+    covered: Cells = np.logical_or.accumulate(after, axis=1)
+    holes = (covered & ~after).sum(axis=(1, 2))
     # A square of a well is empty, open to the sky and walled on both sides; the n-th from the top counts n.
-    well = ~covered & sides[:, :-2] & sides[:, 2:]
-    depth, wells = np.zeros(after.shape[1], int), 0
-    for line in well:
-        depth = (depth + 1) * line
-        wells += int(depth.sum())
-    return -landing + eroded - row_changes - column_changes - 4 * holes - wells
+    well = ~covered & sides[..., :-2] & sides[..., 2:]
+    depth, wells = np.zeros(after.shape[::2], np.int64), np.zeros(len(places), np.int64)
+    for row in range(after.shape[1]):
+        depth = (depth + 1) * well[:, row]
+        wells += depth.sum(axis=1)
+    worth: NDArray[np.float64] = eroded - landing - changes - 4.0 * holes - wells
+    return worth
 
 
 class Walk:
@@ -193,7 +197,7 @@ class Walk:
 _STEPS = {"RIGHT": (1, 0), "LEFT": (-1, 0), "UP": (0, -1), "DOWN": (0, 1)}
 
 
-def _distances(passable: Board, goal_x: int, goal_y: int) -> NDArray[np.int64]:
+def _distances(passable: Cells, goal_x: int, goal_y: int) -> NDArray[np.int64]:
     """Steps to the goal from every tile, -1 where there is no way; walls stand all around."""
     found = np.full(passable.shape, -1)
     found[goal_y, goal_x] = 0
@@ -207,4 +211,4 @@ def _distances(passable: Board, goal_x: int, goal_y: int) -> NDArray[np.int64]:
     return found
 
 
-PLAYERS = {"blocks": Blocks, "walk": Walk}
+PLAYERS: Mapping[str, Callable[[], Player]] = {"blocks": Blocks, "walk": Walk}

@@ -1,0 +1,185 @@
+"""Processes that die, hang or complain: the environment keeps its rate, and the recording stays whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from rtsim.live import LiveFault, LivePlan, RunInterrupted, play
+from rtsim.live import run as supervisor
+from rtsim.live.virtual import replay
+from rtsim.scenario import Scenario
+from rtsim.schedule import Schedule
+
+pytestmark = pytest.mark.realtime
+
+
+def plan(steps: int = 180, workers: int = 4, **more: object) -> LivePlan:
+    scenario = Scenario("time_triggered", "lognorm(mean=40ms, cv=0.1)", workers=workers, steps=steps, seed=1)
+    return LivePlan(scenario, "blocks", "random", **more)  # type: ignore[arg-type]
+
+
+def processes(parent: int) -> list[psutil.Process]:
+    """The processes of a run, the environment first."""
+    return [p for p in psutil.Process(parent).children() if "rtsim.live.process" in " ".join(p.cmdline())]
+
+
+class After:
+    """Calls something once the run has come to a step."""
+
+    def __init__(self, step: int, what) -> None:
+        self.step, self.what, self.done = step, what, False
+
+    def __call__(self, status: supervisor.Status) -> None:
+        if not self.done and status.step >= self.step:
+            self.done = True
+            self.what()
+
+
+def ended() -> bool:
+    limit = time.monotonic() + 2
+    while processes(os.getpid()) and time.monotonic() < limit:
+        time.sleep(0.02)
+    return not processes(os.getpid())
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+def test_a_lost_worker_is_replaced_and_the_environment_keeps_its_rate(how, monkeypatch):
+    monkeypatch.setattr(supervisor, "HUNG", 0.7)
+    after = After(30, lambda: processes(os.getpid())[2].send_signal(how))
+    schedule = play(plan(steps=300), on_status=after)
+    assert after.done
+    assert len(schedule) == 300
+    faults = schedule.header["live"]["faults"]
+    assert [fault["process"] for fault in faults] == ["worker 1"]
+    assert faults[0]["restarted"]
+    assert ("signal 9" if how == signal.SIGKILL else "hung") in faults[0]["what"]
+    lost_at = int(faults[0]["time_s"] * 59.7275)
+    acted = schedule.acted
+    # The other three workers go on, and at the end all four act.
+    assert acted[lost_at : lost_at + 20].mean() > 0.5
+    assert 1 in schedule.steps["worker"][-30:]
+    assert replay(schedule).faithful
+    assert ended()
+
+
+def test_a_worker_that_dies_again_and_again_is_given_up(monkeypatch):
+    def kill() -> None:
+        for process in processes(os.getpid())[1:2]:
+            process.kill()
+
+    after = After(20, kill)
+    schedule = play(plan(restarts=0), on_status=after)
+    assert [fault["restarted"] for fault in schedule.header["live"]["faults"]] == [False]
+    assert len(schedule) == 180
+    assert (schedule.steps["worker"][-60:] != 0).all()
+    assert schedule.acted[-60:].any()
+
+
+def test_a_killed_environment_ends_the_run_and_leaves_what_was_recorded(tmp_path):
+    began = [0.0]
+
+    def kill() -> None:
+        began[0] = time.monotonic()
+        processes(os.getpid())[0].kill()
+
+    schedule = play(plan(steps=3000), on_status=After(60, kill))
+    assert time.monotonic() - began[0] < 2
+    assert 60 <= len(schedule) < 300
+    assert schedule.header["live"]["ended"] == "environment lost"
+    schedule.save(tmp_path / "run.npz")
+    assert replay(Schedule.load(tmp_path / "run.npz")).faithful
+    assert ended()
+
+
+def test_ctrl_c_ends_everything_and_keeps_the_recording(tmp_path):
+    path = tmp_path / "run.npz"
+    command = [sys.executable, "-m", "rtsim", "play", "--workers", "3", "--inference-time", "40ms"]
+    command += ["--seconds", "600", "--record", str(path)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    limit = time.monotonic() + 60
+    while len(processes(running.pid)) < 4 and time.monotonic() < limit:
+        time.sleep(0.05)
+    time.sleep(4)
+    children = processes(running.pid)
+    before = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=20)
+    assert time.monotonic() - before < 4  # of which the tables and the file take a part
+    assert running.returncode == 130, err
+    assert "steps" in out
+    assert not psutil.wait_procs(children, timeout=1)[1]
+    schedule = Schedule.load(path)
+    assert len(schedule) > 20
+    assert schedule.header["live"]["ended"] == "interrupted"
+    assert replay(schedule).faithful
+
+
+def test_nobody_outlives_a_killed_supervisor():
+    command = [sys.executable, "-m", "rtsim", "play", "--workers", "3", "--inference-time", "40ms", "--seconds", "600"]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    limit = time.monotonic() + 60
+    while len(processes(running.pid)) < 4 and time.monotonic() < limit:
+        time.sleep(0.05)
+    time.sleep(2)
+    children = processes(running.pid)
+    assert len(children) == 4
+    running.kill()
+    running.wait()
+    assert not psutil.wait_procs(children, timeout=2)[1]
+
+
+def test_an_agent_that_throws_is_told_of_before_the_run_begins():
+    bad = LivePlan(Scenario("max_time", "40ms", steps=60), "atari:Boxing", "scripted")
+    with pytest.raises(LiveFault, match="could not begin: .*no scripted player"):
+        play(bad)
+
+
+def test_two_runs_at_once_do_not_collide():
+    found: dict[int, Schedule] = {}
+
+    def one(index: int) -> None:
+        found[index] = play(plan(steps=120, workers=2))
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(1.0)  # the supervisor looks at its emulator before it starts, and a process can hold only one
+    for thread in threads:
+        thread.join()
+    for schedule in found.values():
+        assert len(schedule) == 120
+        assert replay(schedule).faithful
+    assert len(found) == 2
+
+
+def test_a_full_disk_is_met_before_the_run(tmp_path):
+    script = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from rtsim.cli.main import main
+sys.exit(main(["play", "--workers", "2", "--inference-time", "40ms", "--seconds", "60", "--record", "{tmp_path}/r.npz"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cannot write" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_shared_memory_has_a_name():
+    before = set(Path("/dev/shm").iterdir()) if Path("/dev/shm").is_dir() else set()
+    seen: list[set[Path]] = []
+    play(plan(steps=60), on_status=lambda status: seen.append(set(Path("/dev/shm").iterdir())))
+    assert seen
+    assert np.all([not {p for p in after - before if "rtsim" in p.name} for after in seen])
