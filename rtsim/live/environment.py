@@ -146,12 +146,9 @@ class EnvironmentProcess:
             if workers[worker, m.STATUS] != m.WAITING:
                 bells.add(party.bells[party.host_of_worker[worker]])
         for k in self._waiting(learners, step):
-            if k in party.host_of_learner:
-                answer = party.ask_learner(k, start)
-                if answer is not None:
-                    learners[k, m.STEP], learners[k, m.TIME] = answer
-                    learners[k, m.STATUS] = m.STARTED
-                    bells.add(party.bells[party.host_of_learner[k]])
+            bell = party.start_learner(k, start) if k in party.host_of_learner else None
+            if bell is not None:
+                bells.add(bell)
         return bells
 
     def _advance(

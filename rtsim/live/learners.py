@@ -80,30 +80,20 @@ class LearningProcess(Agenda):
         self.updates = Updates(party, learners, DrawnDurations(party.scenario))
 
     def take_orders(self) -> None:
-        """Starts that the environment decided, and landings that let a learner go on."""
+        """Starts that were decided elsewhere: by the environment, or by whoever made a learner's update land."""
         own = self.memory.learners[self.learners.start : self.learners.stop]
         for offset in np.flatnonzero(own[:, m.STATUS] == m.STARTED).tolist():
             self._begin(self.learners.start + offset, Start(int(own[offset, m.STEP]), int(own[offset, m.TIME])))
-        for offset in np.flatnonzero(own[:, m.STATUS] == m.ASLEEP).tolist():
-            own[offset, m.STATUS] = m.BUSY
-            self._ask(self.learners.start + offset, int(own[offset, m.TIME]))
-
-    def _ask(self, k: int, time: int) -> None:
-        with self.party.turn():
-            answer = self.party.ask_learner(k, time)
-        if answer is not None:
-            self._begin(k, answer)
 
     def _begin(self, k: int, start: Start) -> None:
         self.updates.begin(k, start)
         self.at(start.time + self.updates.draws[k].draw(start.time)[0], lambda: self._finish(k))
 
     def _finish(self, k: int) -> None:
-        party, learners = self.party, self.memory.learners
+        party = self.party
         with party.turn():
             now = max(party.logical_now(), int(self.memory.computed[k, 0]))
-            landed = self.updates.finish(k, now)
-            for j in landed:
-                learners[j, m.TIME], learners[j, m.STATUS] = now, m.ASLEEP
-        for bell in {party.bells[party.host_of_learner[j]] for j in landed}:
+            # Those whose updates land may go on at this very time, and are asked in order of index.
+            bells = [party.start_learner(j, now) for j in sorted(self.updates.finish(k, now))]
+        for bell in {bell for bell in bells if bell is not None}:
             wall.ring(bell)

@@ -122,8 +122,18 @@ class Party:
                 return None
             time = self.starts[wanted]  # it has been published while this process was late
 
+    def start_learner(self, k: int, time: int) -> int | None:
+        """Ask the learner rule, and note down a start for learner k's process; returns its bell, or None: it waits."""
+        answer = self.ask_learner(k, time)
+        if answer is None:
+            return None
+        row = self.memory.learners[k]
+        row[m.STEP], row[m.TIME] = answer
+        row[m.STATUS] = m.STARTED
+        return self.bells[self.host_of_learner[k]]
+
     def ask_learner(self, k: int, time: int) -> Start | None:
-        """The same of a learner."""
+        """The same as :meth:`ask` of a learner."""
         row = self.memory.learners[k]
         state = self.memory.learner_state.tolist()
         while True:

@@ -163,13 +163,16 @@ class _Run:
 
     def __exit__(self, *_: object) -> None:
         self._leave()
+        for child in self.children:
+            child.log.close()
         self._lock_file.close()
         for fd in (*self._lifeline, *(fd for bell in self._bells for fd in bell), self.memory.fd):
             os.close(fd)
 
     def start(self) -> None:
         """Start all processes, wait until each is ready, and set the time of step 0."""
-        self.children = [self._spawn(place) for place in range(len(self._bells))]
+        for place in range(len(self._bells)):
+            self.children.append(self._spawn(place))
         limit = time.monotonic() + READY_LIMIT
         while not self.memory.pulses.all():
             for child in self.children:

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from rtsim.live import LiveFault, LivePlan, RunInterrupted, play
+from rtsim.live import LiveFault, LivePlan, play
 from rtsim.live import run as supervisor
 from rtsim.live.virtual import replay
 from rtsim.scenario import Scenario
@@ -140,7 +140,7 @@ def test_nobody_outlives_a_killed_supervisor():
 
 def test_an_agent_that_throws_is_told_of_before_the_run_begins():
     bad = LivePlan(Scenario("max_time", "40ms", steps=60), "atari:Boxing", "scripted")
-    with pytest.raises(LiveFault, match="could not begin: .*no scripted player"):
+    with pytest.raises(LiveFault, match=r"could not begin: .*no scripted player"):
         play(bad)
 
 
@@ -168,7 +168,8 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from rtsim.cli.main import main
-sys.exit(main(["play", "--workers", "2", "--inference-time", "40ms", "--seconds", "60", "--record", "{tmp_path}/r.npz"]))
+words = "play --workers 2 --inference-time 40ms --seconds 60 --record {tmp_path}/r.npz"
+sys.exit(main(words.split()))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2

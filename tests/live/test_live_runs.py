@@ -16,9 +16,16 @@ from rtsim.live.summary import summary
 from rtsim.live.virtual import replay
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
-from tests.live.conftest import LAW, STEPS, run
+from tests.live.live_runs import LAW, STEPS, run
 
 pytestmark = pytest.mark.realtime
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Schedule:
+    """The scripted player on the falling blocks, an action ready at every step."""
+    return run("time_triggered", workers=6, agent="scripted")
+
 
 CASES = [
     ("sequential", LAW, 1, {}),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import pytest
-
 from rtsim.live import LivePlan, play
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
@@ -15,14 +13,10 @@ STEPS = 120
 
 
 @cache
-def run(rule: str, law: str = LAW, workers: int = 4, game: str = "blocks", agent: str = "random", **more: object) -> Schedule:
+def run(
+    rule: str, law: str = LAW, workers: int = 4, game: str = "blocks", agent: str = "random", **more: object
+) -> Schedule:
     """A recorded run of two seconds."""
     fps = "60fps" if game.startswith("atari") else "59.7275fps"
     scenario = Scenario(rule, law, workers=workers, steps=STEPS, step_time=fps, seed=3, **more)  # type: ignore[arg-type]
     return play(LivePlan(scenario, game, agent))
-
-
-@pytest.fixture(scope="session")
-def recorded() -> Schedule:
-    """The scripted player on the falling blocks, a step's action ready at every step."""
-    return run("time_triggered", workers=6, agent="scripted")
