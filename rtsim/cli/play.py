@@ -74,7 +74,7 @@ def _tell(arguments: Play, plan: LivePlan, schedule: Schedule, interrupted: bool
                     "plan": plan.to_json(),
                     "summary": asdict(found),
                     "statistics": asdict(statistics),
-                    **{key: about[key] for key in ("ended", "faults", "machine", "realtime_class")},
+                    **{key: about[key] for key in ("ended", "faults", "machine", "realtime_class", "own_core")},
                 }
             )
         else:
@@ -255,6 +255,7 @@ def _tables(plan: LivePlan, schedule: Schedule, found: LiveSummary, statistics: 
         ["taking up an inference, median", time(found.dispatch_p50_s)],
         ["handing an action over, median", time(found.hand_over_p50_s)],
         ["real-time scheduling class", "yes" if about["realtime_class"] else "not permitted"],
+        ["a core for the environment alone", "yes" if about["own_core"] else "no: too few cores, or not permitted"],
         ["stolen by the hypervisor", render.percent(about["machine"]["steal_fraction"])],
     ]
     render.table("Live run", ["", "value"], rows)

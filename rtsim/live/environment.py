@@ -58,7 +58,8 @@ class EnvironmentProcess:
     def run(self) -> None:
         """All steps, then leave."""
         party, control = self.party, self.memory.control
-        realtime = wall.realtime_class()
+        realtime = wall.realtime_class(wall.ENVIRONMENT)
+        control[m.PINNED] = wall.pin(environment=True)
         spin = wall.SPIN_REALTIME_NS if realtime else wall.SPIN_NS
         control[m.REALTIME] = realtime
         for step in range(party.scenario.steps):

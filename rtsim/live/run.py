@@ -217,6 +217,7 @@ class _Run:
             "ended": self.ended,
             "faults": self.faults,
             "realtime_class": bool(self.memory.control[m.REALTIME]),
+            "own_core": bool(self.memory.control[m.PINNED]),
             "machine": machine_then,
         }
         return self.recorder.schedule(about)

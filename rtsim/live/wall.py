@@ -49,11 +49,27 @@ def prepare_process(parent: int) -> None:
     gc.disable()  # nothing here makes cycles while it runs, and a collection can take milliseconds
 
 
-def realtime_class() -> bool:
+#: Priorities in the real-time class: nothing keeps the environment waiting.
+ENVIRONMENT, HOLDING_BACK = 20, 10
+#: Cores from which on the environment has one to itself.
+CORES_TO_PIN = 3
+
+
+def realtime_class(priority: int) -> bool:
     """Ask for the real-time scheduling class for this process; False where it is not permitted."""
     with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
         return True
+    return False
+
+
+def pin(environment: bool) -> bool:
+    """Give the environment a core to itself, and the others the rest, where there are enough; whether it was done."""
+    with contextlib.suppress(OSError, AttributeError):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) >= CORES_TO_PIN:
+            os.sched_setaffinity(0, cores[-1:] if environment else cores[:-1])
+            return True
     return False
 
 
