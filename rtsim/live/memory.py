@@ -20,9 +20,9 @@ from rtsim.live.plan import LivePlan
 from rtsim.schedulers.learners import state_size
 
 #: ``control``: when step 0 begins (monotonic ns; 0: not yet), newest step that has begun (-1), 1: all leave,
-#: 1: the environment has done its last step, updates landed so far, first step of the episode, rows written to
+#: 1: the environment has done its last step, updates landed so far, rows written to
 #: the rings of steps and updates, 1: the environment has the real-time class, 1: and a core to itself.
-ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, EPISODE, STEPS, UPDATES, REALTIME, PINNED = range(10)
+ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, STEPS, UPDATES, REALTIME, PINNED = range(9)
 CONTROL_SIZE = 16
 
 #: ``workers``, a row per worker, and ``learners``, a row per learner: what it does, and until or since when.

@@ -12,9 +12,9 @@ import sys
 import time
 
 #: How long before a deadline the environment wakes up: sleeping overshoots, and there is something to prepare.
-SPIN_NS = 2_000_000
+EARLY_NS = 2_000_000
 #: The same in the real-time class, where the scheduler wakes a process at once.
-SPIN_REALTIME_NS = 700_000
+EARLY_REALTIME_NS = 700_000
 
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK = 1, 29
 
