@@ -192,12 +192,18 @@ def _print_regret(result: Comparison) -> None:
             ]
         )
     settings = result.scenario
-    gain = next((row.regret.gain_per_step for row in result.rows if row.regret), 0.0)
+    told = [row.regret for row in result.rows if row.regret]
+    gain = told[0].gain_per_step if told else 0.0
     render.table(
         f"Regret on {settings['mdp']}, agent {settings['agent']}, reward per second (optimal gain {gain:.4g} per step)",
         ["rule", "workers", "total [95 %]", "inaction", "delay", "learning", "worst case: inaction / delay / learning"],
         rows,
     )
+    how = {"expected": "expected values", "rollout": "of one rollout per seed"}
+    known = " or ".join(sorted({how[each.reference] for each in told}))
+    best = " or ".join(sorted({each.best for each in told}))
+    whose = "the agent itself" if best == "agent" else f"the best memoryless delayed policy ({best})"
+    render.line(f"Inaction and delay are those of {whose}: {known}.")
 
 
 def _print_learning(result: Comparison) -> None:

@@ -226,7 +226,7 @@ FOUND: dict[str, type] = {
     "capacity_limit": float,
     "theory_inaction_fraction": float,
     **{found.name: _kind(found.type) for found in fields(Statistics) if found.name != "steps"},
-    **dict.fromkeys(REGRET_COLUMNS, float),
+    **REGRET_COLUMNS,
     "required": int,
     "required_formula": int,
     "required_reason": str,

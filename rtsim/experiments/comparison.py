@@ -220,6 +220,8 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
             else:
                 schedule = simulate(scenario, engine=design.clock)
                 runs.append(outcome(schedule.tally(design.warmup)))
+                if not rollouts.seeds:
+                    on_progress(f"{spec}, {number} workers: the best policy so late", done, total)
                 rollouts.add(schedule, seed)
             done += 1
             yield

@@ -12,7 +12,7 @@ from rtsim.agents import QUCB, UCRL2, EpsilonGreedyQ, Oracle, Pending, Policy
 from rtsim.errors import InvalidValue, UnknownName
 from rtsim.intervals import Interval
 from rtsim.mdps import TabularMDP
-from rtsim.regret import RegretCurve, RegretOverSeeds, reference, regret_curve
+from rtsim.regret import Best, RegretCurve, RegretOverSeeds, reference, regret_curve
 from rtsim.schedule import Schedule
 from rtsim.timing import grammar
 
@@ -125,6 +125,10 @@ class RegretRow:
         Student t intervals.
     boundary, noise : float
         Units of reward, over the run.
+    reference : {"expected", "rollout"}
+        Whether inaction and delay are expected values, given the Schedules, or those of one rollout per seed.
+    best : str
+        How good the best delayed policy is known to be (:class:`rtsim.regret.Best`); "agent" if that is the agent.
     bound : dict
         What Theorem 1 of Riemer et al. 2025 says, per second, with all constants 1: ``inaction_per_s`` (Eq. 3),
         ``delay_per_s`` (Eq. 4), ``learn_per_s`` (Eq. 2, of the whole run).
@@ -144,6 +148,8 @@ class RegretRow:
     learn_per_s_ci95: Interval | None
     boundary: float
     noise: float
+    reference: str
+    best: str
     bound: dict[str, float]
 
 
@@ -156,6 +162,8 @@ class Rollouts:
     agent : AgentSpec
     step : float
         Mean step time, s.
+    points : int
+        Of the curves of regret against time, the end alone by default.
 
     >>> import rtsim
     >>> from rtsim import mdps
@@ -167,27 +175,40 @@ class Rollouts:
     (0.6, 0.6)
     """
 
-    def __init__(self, mdp: TabularMDP, agent: AgentSpec, step: float) -> None:
-        self.mdp, self.agent, self.step = mdp, agent, step
+    def __init__(self, mdp: TabularMDP, agent: AgentSpec, step: float, points: int = 1) -> None:
+        self.mdp, self.agent, self.step, self.points = mdp, agent, step, points
         self.seeds: list[int] = []
         self.curves: list[RegretCurve] = []
         self.delays = np.zeros(0, dtype=np.int64)
         self.steps = 0
-        self._best: Policy | None = None
+        self._best: Best | None = None
 
     def add(self, schedule: Schedule, seed: int) -> None:
         """Roll out once; the first Schedule decides which delayed policy is the best."""
         if self._best is None:
-            self._best = reference(self.mdp, schedule)[0]
-        policy = self.agent.policy(self._best, learns=bool(len(schedule.updates["land_ns"])))
-        # Oracle and Pending know more than any memoryless policy: nothing of theirs is learning.
-        best = policy if self.agent.agent.name in ("oracle", "pending") else self._best
-        self.curves.append(regret_curve(self.mdp, policy, schedule, seed, best=best, points=1))
+            self._best = reference(self.mdp, schedule)
+        best = self._best.policy
+        policy = self.agent.policy(best, learns=bool(len(schedule.updates["land_ns"])))
+        self.curves.append(
+            regret_curve(
+                self.mdp, policy, schedule, seed, best=policy if self._knows_more else best, points=self.points
+            )
+        )
         self.seeds.append(seed)
         self.steps += len(schedule)
         counts = np.bincount(schedule.delay_steps, minlength=len(self.delays))
         counts[: len(self.delays)] += self.delays
         self.delays = counts
+
+    @property
+    def _knows_more(self) -> bool:
+        """Oracle and Pending know more than any memoryless policy: nothing of theirs is learning."""
+        return self.agent.agent.name in ("oracle", "pending")
+
+    @property
+    def found(self) -> RegretOverSeeds:
+        """The regret of the seeds so far."""
+        return RegretOverSeeds(tuple(self.seeds), tuple(self.curves))
 
     def row(self, interaction_time: float | None = None) -> RegretRow:
         """What the seeds so far say.
@@ -197,8 +218,8 @@ class Rollouts:
         interaction_time : float, optional
             Mean time between agent steps as theory predicts it, s; the Schedules' own if not given.
         """
-        found = RegretOverSeeds(tuple(self.seeds), tuple(self.curves))
-        rates, means = found.per_second, found.means
+        assert self._best is not None, "a row is asked for before anything was added"
+        rates, means = self.found.per_second, self.found.means
         return RegretRow(
             mdp=self.mdp.name,
             agent=str(self.agent),
@@ -214,6 +235,8 @@ class Rollouts:
             learn_per_s_ci95=rates["learn"][1],
             boundary=means["boundary"][0],
             noise=means["noise"][0],
+            reference="expected" if all(curve.reference == "expected" for curve in self.curves) else "rollout",
+            best="agent" if self._knows_more else self._best.label,
             bound=self._bound(interaction_time),
         )
 
@@ -238,17 +261,19 @@ class Rollouts:
 
 _PARTS = ("total", "inaction", "delay", "learn", "inaction_on_run")
 _BOUNDS = ("inaction", "delay", "learn")
-#: Names of the columns of :func:`regret_columns`; reward per second, boundary and noise in reward.
-REGRET_COLUMNS = (
-    *(f"regret_{part}_per_s" for part in _PARTS),
-    "regret_boundary",
-    "regret_noise",
-    *(f"bound_{part}_per_s" for part in _BOUNDS),
-)
+#: Columns of :func:`regret_columns` and their types; reward per second, boundary and noise in reward, and two labels.
+REGRET_COLUMNS: dict[str, type] = {
+    **{f"regret_{part}_per_s": float for part in _PARTS},
+    "regret_boundary": float,
+    "regret_noise": float,
+    "regret_reference": str,
+    "regret_best": str,
+    **{f"bound_{part}_per_s": float for part in _BOUNDS},
+}
 
 
-def regret_columns(row: RegretRow) -> dict[str, float]:
-    """The numbers of one run as columns of a table, see :data:`REGRET_COLUMNS`."""
+def regret_columns(row: RegretRow) -> dict[str, float | str]:
+    """The regret of one run as columns of a table, see :data:`REGRET_COLUMNS`."""
     rates = [getattr(row, f"{part}_per_s") for part in _PARTS]
     bounds = [row.bound[f"{part}_per_s"] for part in _BOUNDS]
-    return dict(zip(REGRET_COLUMNS, (*rates, row.boundary, row.noise, *bounds), strict=True))
+    return dict(zip(REGRET_COLUMNS, (*rates, row.boundary, row.noise, row.reference, row.best, *bounds), strict=True))
