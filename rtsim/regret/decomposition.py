@@ -248,8 +248,8 @@ def _visits(world: World, run: Rollout, at: NDArray[np.int64]) -> Floats:
 
 
 def _sums(values: Floats, at: NDArray[np.int64]) -> Floats:
-    """Of the first values up to each checkpoint."""
-    return np.cumsum([part.sum() for part in np.split(values, at[:-1])])
+    """Of the first values up to each checkpoint, to the bit whatever other checkpoints there are."""
+    return np.cumsum(values)[at - 1]
 
 
 def _counts(values: NDArray[np.int64], at: NDArray[np.int64], size: int) -> Floats:
