@@ -16,7 +16,8 @@ from rtsim.clocks import simulate
 from rtsim.errors import RuleFault
 from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.experiments.design import Design
-from rtsim.experiments.regrets import AgentSpec, RegretRow, Rollouts
+from rtsim.experiments.named_agents import AgentSpec
+from rtsim.experiments.regrets import RegretRow, Rollouts
 from rtsim.experiments.required import Outcome, Required, outcome, required_workers, run_once
 from rtsim.intervals import Interval, fraction_ci95, mean_ci95
 from rtsim.mdps import TabularMDP
@@ -224,7 +225,7 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
                 schedule = simulate(scenario, engine=design.clock)
                 runs.append(outcome(schedule.tally(design.warmup)))
                 if not rollouts.seeds:
-                    on_progress(f"{spec}, {number} workers: the best policy so late", done, total)
+                    on_progress(f"{spec}, {number} workers: looking for the best policy that acts so late", done, total)
                 rollouts.add(schedule, seed)
             done += 1
             yield

@@ -26,10 +26,10 @@ with ``noise`` the luck above and, with expected parts, what the coupled run's g
 which has mean zero too. So ``learn`` is as sharp as coupling makes it, and 0 for the best delayed policy itself.
 """
 
+from rtsim.regret.best import Best, reference
 from rtsim.regret.decomposition import decompose, regret, regret_curve, regret_over_seeds, step_gaps
 from rtsim.regret.expected import expected_gaps
 from rtsim.regret.records import PARTS, Regret, RegretCurve, RegretOverSeeds, checkpoints, elapsed
-from rtsim.regret.reference import Best, reference
 
 __all__ = [
     "PARTS",

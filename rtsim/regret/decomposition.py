@@ -13,9 +13,9 @@ from rtsim.agents.world import World
 from rtsim.agents.world import solved as solution
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
+from rtsim.regret.best import reference
 from rtsim.regret.expected import expected_gaps
 from rtsim.regret.records import Floats, Regret, RegretCurve, RegretOverSeeds, checkpoints, elapsed
-from rtsim.regret.reference import reference
 from rtsim.rollout import Rollout, rollout
 from rtsim.schedule import Schedule
 from rtsim.timing.units import whole

@@ -11,7 +11,8 @@ from rtsim import Design, Grid, Scenario, compare, mdps, simulate, sweep
 from rtsim.agents import QUCB
 from rtsim.errors import FileProblem, InvalidValue, UnknownName
 from rtsim.experiments import results
-from rtsim.experiments.regrets import AGENTS, REGRET_COLUMNS, AgentSpec, Rollouts
+from rtsim.experiments.named_agents import AGENTS, AgentSpec
+from rtsim.experiments.regrets import REGRET_COLUMNS, Rollouts
 from rtsim.regret import reference, regret
 
 LAW = "lognorm(mean=84ms, cv=0.1)"
