@@ -115,7 +115,9 @@ def test_expected_gaps_are_not_known_where_they_take_too_long_or_actions_move_th
     assert expected_gaps(mdps.of("jump"), jump, schedule) is not None
     monkeypatch.setattr(expected_room, "MOST_KEPT", 1_000)
     assert expected_gaps(mdps.of("jump"), jump, late_schedule(20, 100)) is None
-    monkeypatch.setattr(expected_room, "MOST_WORK", 1_000)
+    monkeypatch.setattr(expected_room, "MOST_WORK", 200 * 60)
+    assert expected_gaps(mdps.of("jump(n=10, p=0.2)"), jump, schedule) is not None  # stationary by then
+    monkeypatch.setattr(expected_room, "MOST_WORK", 200 * 5)
     assert expected_gaps(mdps.of("jump"), jump, schedule) is None
     assert regret(mdps.of("jump"), jump, schedule).reference == "rollout"
 

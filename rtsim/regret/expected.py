@@ -69,8 +69,6 @@ def expected_gaps(mdp: TabularMDP, policy: Policy, schedule: Schedule, solved: O
     moves = np.stack([mdp.chain_under_default[0], mdp.p[:, 0]])
     alike = bool(np.array_equal(*moves))
     row, target = np.nonzero(moves.reshape(-1, mdp.states))
-    if len(row) * len(schedule) > MOST_WORK:
-        return None
     of_agent, of_default = gaps(mdp, solution(mdp) if solved is None else solved)
     actions, chances = actions_or_chances(mdp, policy.table)
     if not len(chances):
@@ -84,7 +82,7 @@ def expected_gaps(mdp: TabularMDP, policy: Policy, schedule: Schedule, solved: O
     kept = np.zeros((int((np.arange(len(schedule)) - seen).max()) + 2, mdp.states))
     kept[0] = mdp.start
     lost = np.empty(len(schedule))
-    kernel.loop("expect")(
+    left = kernel.loop("expect")(
         np.searchsorted(row, np.arange(2 * mdp.states + 1)).astype(np.int64),
         target.astype(np.int64),
         moves.reshape(-1, mdp.states)[row, target],
@@ -93,10 +91,11 @@ def expected_gaps(mdp: TabularMDP, policy: Policy, schedule: Schedule, solved: O
         which,
         np.concatenate(tables),
         np.array([STATIONARY if alike else -1.0]),
+        np.array([MOST_WORK // len(row)]),
         kept.reshape(-1),
         lost,
     )
-    return lost
+    return None if left else lost
 
 
 def _tables(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def expect(first, target, chance, acted, seen, which, table, tolerance, kept, lost):
+def expect(first, target, chance, acted, seen, which, table, tolerance, most, kept, lost):
     """Expected loss of each step: ``table[which[i]]`` weighted by the distribution of the state on step ``seen[i]``.
 
     first : int64 (2 S + 1,); target : int64 (n,); chance : float64 (n,)
@@ -14,6 +14,8 @@ def expect(first, target, chance, acted, seen, which, table, tolerance, kept, lo
     tolerance : float64 (1,)
         If >= 0, all steps move alike, and the distribution is taken for stationary when it cannot move this far
         any more: a change never becomes larger in the 1-norm.
+    most : int64 (1,)
+        Steps along which it is carried; if it still moves then, the answer is -1 and ``lost`` is not complete, else 0.
     kept : float64 (R·S,)
         Distributions of the last R steps; that of step 0 is given. R exceeds all i − seen[i] by 2.
     lost : float64 (T,)
@@ -29,6 +31,8 @@ def expect(first, target, chance, acted, seen, which, table, tolerance, kept, lo
         lost[i] = total
         here, there = i % rows * size, (i + 1) % rows * size
         if moving:
+            if i >= most[0]:
+                return -1
             for s in range(size):
                 kept[there + s] = 0.0
             for s in range(size):
