@@ -1,4 +1,4 @@
-"""Regret: the identity on every run, parts against closed forms, and sums made step by step."""
+"""Regret: the identity on every run, parts against closed forms and expectations, and sums made step by step."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from rtsim.regret import (
     checkpoints,
     decompose,
     elapsed,
+    expected_gaps,
     reference,
     regret,
     regret_curve,
@@ -130,11 +131,30 @@ def test_regret_on_jump_is_the_closed_form_of_delay():
     schedule = simulated("time_triggered(deadline=3steps)", 7, 2_000, 1.0, 6)
     late = schedule.delay_steps
     assert set(late.tolist()) == {3}
-    found = regret_over_seeds(mdps.of("jump(n=6, p=0.8)"), agents.Tabular(np.arange(6)), schedule, 64)
+    found = regret_over_seeds(mdps.of("jump(n=6, p=0.8)"), agents.Tabular(np.arange(6)), schedule, 64, expected=False)
     values = np.array([run.delay for run in found.runs])
     error = values.std(ddof=1) / 8
     assert abs(values.mean() - len(late) * jump_delay_regret(6, 0.8, 3)) < stdtrit(63, 1 - 0.5e-6) * error
     assert all(run.learn == 0.0 for run in found.runs)
+
+
+@given(worlds(), schedules(), st.integers(0, 10**9), st.booleans())
+def test_regret_is_expected_or_rolled_out_and_only_noise_tells_the_difference(
+    mdp: TabularMDP, schedule: Schedule, seed: int, learns: bool
+):
+    best, policy, *_ = policies(mdp, seed)
+    policy = policy if learns else best
+    known = expected_gaps(mdp, best, schedule)
+    found, rolled = (regret(mdp, policy, schedule, seed, best=best, expected=e) for e in (True, False))
+    assert (found.reference == "expected") is (known is not None) is bool((mdp.p == mdp.p[:, :1]).all())
+    assert rolled.reference == "rollout"
+    for part in ("learn", "total", "boundary", "inaction_on_run"):
+        assert getattr(found, part) == getattr(rolled, part)
+    if known is not None:
+        assert found.inaction == pytest.approx(known[~schedule.acted].sum(), abs=1e-9)
+        assert found.delay == pytest.approx(known[schedule.acted].sum(), abs=1e-9)
+    else:
+        assert found.noise == rolled.noise
 
 
 def test_regret_of_the_reference_itself_has_nothing_to_learn():

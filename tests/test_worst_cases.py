@@ -31,9 +31,18 @@ def agrees(values: np.ndarray, expected: float) -> None:
 
 def interaction_time(scenario: Scenario) -> float:
     """Mean time between agent steps as theory has it: nothing is simulated."""
+    law, step, options = scenario.duration_law, scenario.step_mean, scenario.rule.options
     found = inaction_fraction(scenario, math.inf)
+    if scenario.rule.name == "time_triggered":
+        lost = theory.time_triggered_inaction(law, step, scenario.workers, options["deadline"].count)
+        assert lost.exact
+        found = lost.upper
+    elif scenario.rule.name == "chunking":
+        found = theory.chunking_inaction(scenario.inference_time.mean, step, options["size"], options["growth"])
+    elif scenario.rule.name == "one_step_lag":
+        found = 1 - step / theory.sequential_interaction_time(law.mean, 0.0, step, wait_observation=True)
     assert found is not None
-    return scenario.step_mean / (1 - found)
+    return step / (1 - found)
 
 
 STOCHASTIC = [
@@ -44,6 +53,8 @@ STOCHASTIC = [
     ("sequential", "lognorm(mean=84ms, cv=0.2)", 1, {}),
     ("sequential", "uniform(60ms, 100ms)", 1, {"learning_time": "uniform(30ms, 50ms)"}),
     ("pipeline(layers=4, skip=true)", "gamma(mean=200ms, cv=0.3)", 1, {}),
+    ("time_triggered(deadline=7steps)", "exp(mean=50ms)", 4, {}),
+    ("time_triggered(deadline=5steps)", "uniform(60ms, 100ms)", 4, {}),
 ]
 
 
@@ -71,6 +82,10 @@ CONSTANT = [
     ("sequential", "40ms", 1, {"learning_time": "44ms"}),
     ("sequential(wait_observation=true)", "84ms", 1, {}),
     ("pipeline(layers=3)", "84ms", 1, {}),
+    ("one_step_lag", "84ms", 1, {}),
+    ("chunking(size=3)", "84ms", 1, {}),
+    ("chunking(size=4, growth=0.05)", "84ms", 1, {}),
+    ("time_triggered(deadline=6steps)", "84ms", 4, {}),
 ]
 
 

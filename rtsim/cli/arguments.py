@@ -87,6 +87,8 @@ class Compare(ScenarioArguments):
     """Write the rows as CSV."""
     plot: File = ""
     """Draw inaction against workers (.png, .svg or .pdf); the data is saved beside it."""
+    regret_plot: File = ""
+    """With --mdp: draw regret against time, a panel per rule and number of workers; the data is saved beside it."""
     trace: File = ""
     """Write a Chrome trace of the first steps of every rule, to open in Perfetto."""
 

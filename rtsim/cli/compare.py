@@ -12,7 +12,10 @@ from rtsim.cli.settings import check_writable, files_read, numbers, scenario_of
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from rtsim.experiments import Comparison
+    from rtsim.experiments import Comparison, Design
+
+#: Points in time of each curve that --regret-plot draws, and most panels.
+POINTS, MOST_PANELS = 64, 8
 
 
 def run(arguments: Compare) -> int:
@@ -23,7 +26,10 @@ def run(arguments: Compare) -> int:
     beside = arguments.csv and arguments.plot and Path(arguments.csv) == Path(arguments.plot).with_suffix(".csv")
     # The rows hold the picture's data and more, so they may take its place.
     check_writable(
-        "" if beside else arguments.csv, arguments.trace, pictures=(arguments.plot,), inputs=files_read(arguments)
+        "" if beside else arguments.csv,
+        arguments.trace,
+        pictures=(arguments.plot, arguments.regret_plot),
+        inputs=files_read(arguments),
     )
     if not arguments.alg:
         raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
@@ -42,7 +48,10 @@ def run(arguments: Compare) -> int:
         engine=arguments.engine,
         mdp=arguments.mdp or None,
         agent=arguments.agent,
+        regret_points=POINTS if arguments.regret_plot else 1,
     )
+    if arguments.regret_plot:
+        _check_panels(design)
     if arguments.mdp and not arguments.learning_time and design.learns:
         render.note(
             f"rtsim: {arguments.agent} learns after every step, in no time; give --learning-time to have it take time"
@@ -64,6 +73,16 @@ def run(arguments: Compare) -> int:
 
         for path in save_figure(figure_of(plot_inaction(result)), arguments.plot, inaction_rows(result)):
             render.wrote(path)
+    if arguments.regret_plot and result.regrets:
+        from rtsim.pictures import plot_regrets, regrets_rows, save_figure
+
+        who = f"{result.scenario['agent']} on {result.scenario['mdp']}"
+        panels = {
+            f"{key}, {workers} worker{'s' * (workers > 1)}: {who}": found
+            for (key, workers), found in result.regrets.items()
+        }
+        for path in save_figure(plot_regrets(panels), arguments.regret_plot, regrets_rows(panels)):
+            render.wrote(path)
     if arguments.csv and result.rows:
         from rtsim.errors import write_atomically
 
@@ -74,6 +93,17 @@ def run(arguments: Compare) -> int:
         render.note(f"rtsim: {result.fault}")
         return 2
     return 130 if result.interrupted else 0
+
+
+def _check_panels(design: Design) -> None:
+    if design.mdp is None:
+        raise InvalidValue('--regret-plot needs an MDP; give one, e.g. --mdp "jump(n=10, p=0.9)"')
+    panels = sum(len(design.worker_numbers(spec)) for spec in design.alg)
+    if panels > MOST_PANELS:
+        raise InvalidValue(
+            f"--regret-plot draws a panel per rule and number of workers, at most {MOST_PANELS}, not {panels}; "
+            "name fewer with --alg and --workers, e.g. --workers 4 6"
+        )
 
 
 def csv_bytes(result: Comparison) -> bytes:
@@ -192,12 +222,18 @@ def _print_regret(result: Comparison) -> None:
             ]
         )
     settings = result.scenario
-    gain = next((row.regret.gain_per_step for row in result.rows if row.regret), 0.0)
+    told = [row.regret for row in result.rows if row.regret]
+    gain = told[0].gain_per_step if told else 0.0
     render.table(
         f"Regret on {settings['mdp']}, agent {settings['agent']}, reward per second (optimal gain {gain:.4g} per step)",
         ["rule", "workers", "total [95 %]", "inaction", "delay", "learning", "worst case: inaction / delay / learning"],
         rows,
     )
+    how = {"expected": "expected values", "rollout": "of one rollout per seed"}
+    known = " or ".join(sorted({how[each.reference] for each in told}))
+    best = " or ".join(sorted({each.best for each in told}))
+    whose = "the agent itself" if best == "agent" else f"the best memoryless delayed policy ({best})"
+    render.line(f"Inaction and delay are those of {whose}: {known}.")
 
 
 def _print_learning(result: Comparison) -> None:

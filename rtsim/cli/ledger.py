@@ -46,11 +46,18 @@ def show(claim: Callable[[bool], Claim], argv: Sequence[str] | None = None) -> N
     raise SystemExit(1 if found.verdict.kind == "undecided" else 0)
 
 
-def main(folder: Path, argv: Sequence[str] | None = None) -> int:
+def main(folder: Path, argv: Sequence[str] | None = None, *, order: Sequence[str] = ()) -> int:
     """Examine all claims of a folder, compare with what is recorded there, and record.
 
     Verdicts are compared by kind and text; numbers are not. If one differs nothing is written, unless ``--record``
     accepts it. Small runs leave the numbers of a recorded full run alone.
+
+    Parameters
+    ----------
+    folder : Path
+    argv : sequence of str, optional
+    order : sequence of str
+        In which claims are told; those not named come last, by name.
 
     Returns
     -------
@@ -69,7 +76,8 @@ def main(folder: Path, argv: Sequence[str] | None = None) -> int:
     if arguments.processes is not None and not 1 <= arguments.processes <= 1024:
         parser.error(f"--processes {arguments.processes} must lie in 1..1024")
     try:
-        chosen = arguments.only or names(folder)
+        place = {name: at for at, name in enumerate(order)}
+        chosen = arguments.only or sorted(names(folder), key=lambda name: (place.get(name, len(place)), name))
         recorded = read(arguments.against or folder / "ledger.json", must=arguments.against is not None)
         found = []
         for each in examine_all(folder, chosen, arguments.full, arguments.processes):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Mdps) -> int:
     """Print the registry of MDPs, and the agents."""
-    from rtsim.experiments.regrets import AGENTS
+    from rtsim.experiments.named_agents import AGENTS
     from rtsim.mdps import ENTRIES, find
 
     if arguments.mdp:

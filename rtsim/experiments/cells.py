@@ -14,7 +14,8 @@ from rtsim.clocks import simulate, tally
 from rtsim.errors import RtsimError
 from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.experiments.design import Design
-from rtsim.experiments.regrets import REGRET_COLUMNS, AgentSpec, Rollouts, regret_columns
+from rtsim.experiments.named_agents import AgentSpec
+from rtsim.experiments.regrets import REGRET_COLUMNS, Rollouts, regret_columns
 from rtsim.experiments.required import required_learners, required_workers, run_once
 from rtsim.mdps import TabularMDP
 from rtsim.scenario import Scenario
@@ -226,7 +227,7 @@ FOUND: dict[str, type] = {
     "capacity_limit": float,
     "theory_inaction_fraction": float,
     **{found.name: _kind(found.type) for found in fields(Statistics) if found.name != "steps"},
-    **dict.fromkeys(REGRET_COLUMNS, float),
+    **REGRET_COLUMNS,
     "required": int,
     "required_formula": int,
     "required_reason": str,

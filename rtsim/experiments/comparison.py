@@ -16,10 +16,12 @@ from rtsim.clocks import simulate
 from rtsim.errors import RuleFault
 from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.experiments.design import Design
-from rtsim.experiments.regrets import AgentSpec, RegretRow, Rollouts
+from rtsim.experiments.named_agents import AgentSpec
+from rtsim.experiments.regrets import RegretRow, Rollouts
 from rtsim.experiments.required import Outcome, Required, outcome, required_workers, run_once
 from rtsim.intervals import Interval, fraction_ci95, mean_ci95
 from rtsim.mdps import TabularMDP
+from rtsim.regret import RegretOverSeeds
 from rtsim.scenario import Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.statistics import percentile_of_counts
@@ -73,6 +75,8 @@ class Comparison:
     design: Design
     rows: list[Row] = field(default_factory=list)
     required_workers: dict[str, Required] = field(default_factory=dict)
+    #: Regret against time by rule and workers; not part of the JSON.
+    regrets: dict[tuple[str, int], RegretOverSeeds] = field(default_factory=dict, repr=False)
     interrupted: bool = False
     fault: str | None = None
 
@@ -211,7 +215,7 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
     for spec, number in cells:
         runs, rollouts = [], None
         if isinstance(design.mdp, TabularMDP) and isinstance(design.agent, AgentSpec):
-            rollouts = Rollouts(design.mdp, design.agent, design.base.step_mean)
+            rollouts = Rollouts(design.mdp, design.agent, design.base.step_mean, design.regret_points)
         for seed in range(design.base.seed, design.base.seed + design.seeds):
             on_progress(f"{spec}, {number} workers", done, total)
             scenario = design.base.with_(rule=spec, workers=number, seed=seed)
@@ -220,9 +224,13 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
             else:
                 schedule = simulate(scenario, engine=design.clock)
                 runs.append(outcome(schedule.tally(design.warmup)))
+                if not rollouts.seeds:
+                    on_progress(f"{spec}, {number} workers: looking for the best policy that acts so late", done, total)
                 rollouts.add(schedule, seed)
             done += 1
             yield
+        if rollouts is not None:
+            result.regrets[str(spec), number] = rollouts.found
         here = max(run.longest for run in runs)
         longest[str(spec)] = max(longest.get(str(spec), 0.0), here)
         result.rows.append(_row(design.base.with_(rule=spec, workers=number), runs, here, rollouts))

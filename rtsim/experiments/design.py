@@ -12,7 +12,7 @@ from typing import Any
 from rtsim import mdps
 from rtsim.clocks import engine_for
 from rtsim.errors import InvalidValue
-from rtsim.experiments.regrets import AgentSpec
+from rtsim.experiments.named_agents import AgentSpec
 from rtsim.mdps import TabularMDP
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
@@ -46,7 +46,9 @@ class Design:
     mdp : TabularMDP, str or None
         Also tell the regret on this MDP, e.g. ``"jump(n=10, p=0.9)"``; see :func:`rtsim.mdps.of`.
     agent : AgentSpec or str
-        Who acts on it; see :data:`rtsim.experiments.regrets.AGENTS`.
+        Who acts on it; see :data:`rtsim.experiments.named_agents.AGENTS`.
+    regret_points : int
+        Points in time at which the regret is told in :attr:`Comparison.regrets`; 1 is the end alone.
     engine : {"auto", "simpy", "compiled"}
         The clock; results do not depend on it.
     """
@@ -62,6 +64,7 @@ class Design:
     max_workers: int | None = None
     mdp: TabularMDP | str | None = None
     agent: AgentSpec | str = "best"
+    regret_points: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alg", tuple(RuleSpec.of(rule) for rule in self.alg))
@@ -73,6 +76,7 @@ class Design:
                 raise InvalidValue(f"rule {key!r} is given twice; give each once")
         engine_for(self.base, self.engine if self.engine != "compiled" else "auto")  # is there such an engine?
         whole(self.seeds, "seeds", 1, 10**18)
+        whole(self.regret_points, "regret_points", 1, 10**5)
         if self.base.seed + self.seeds > 2**63:
             raise InvalidValue(f"seeds {self.base.seed} to {self.base.seed + self.seeds - 1} pass 2**63; begin lower")
         if not 0 < self.target < 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from rtsim.pictures import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
@@ -157,6 +158,49 @@ def plot_regret(
     ax.set_title("\n".join(part for part in (title, runs) if part), loc="left", fontsize="small")
     style.plain(ax, grid="both")
     return ax
+
+
+def regrets_rows(regrets: Mapping[str, Regrets]) -> list[dict[str, Any]]:
+    """The numbers of :func:`plot_regrets`: those of each panel, under its title."""
+    return [{"panel": title, **row} for title, regret in regrets.items() for row in regret_rows(regret)]
+
+
+def plot_regrets(regrets: Mapping[str, Regrets]) -> Figure:
+    """Several of :func:`plot_regret` below each other, all to the same scale, each with slopes of its own.
+
+    Parameters
+    ----------
+    regrets : mapping of str to RegretOverSeeds
+        By title.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InvalidValue
+        If there is none, or one has fewer than two times.
+    """
+    from matplotlib.figure import Figure
+
+    if not regrets:
+        raise InvalidValue("there is no regret to draw")
+    figure = Figure(figsize=(8.0, 0.6 + 3.6 * len(regrets)), layout="constrained")
+    panels = figure.subplots(len(regrets), squeeze=False)[:, 0]
+    drawn = []
+    for panel, (title, regret) in zip(panels, regrets.items(), strict=True):
+        if any((regret.curve(part)[0] > 0).any() for part in PART_LOOKS):
+            drawn.append(plot_regret(regret, title=title, ax=panel))
+        else:
+            panel.set_axis_off()
+            panel.set_title(f"{title}: no regret at any time", loc="left", fontsize="small")
+    if drawn:
+        limits = np.array([(*panel.get_xlim(), *panel.get_ylim()) for panel in drawn])
+        for panel in drawn:
+            panel.set_xlim(limits[:, 0].min(), limits[:, 1].max())
+            panel.set_ylim(limits[:, 2].min(), limits[:, 3].max())
+    return figure
 
 
 def _seconds(regret: Regrets) -> Floats:

@@ -23,8 +23,12 @@ def learning_regret(time: float, interaction_time: float, actions: int = 1, chun
     """Equation 2: the learning regret's lower bound grows like √(τ/τ̄_I).
 
     Riemer et al. 2025, Theorem 1, Eq. 2, after Jaksch et al. 2010, Theorem 5, whose Ω(√(D·S·A·T)) also grows with the
-    number of actions. A policy that chooses k actions at once chooses among |A|^k, so that the bound grows by
-    √(|A|^k) (ibid., App. B.5). The constant is 1.
+    number of actions. The constant is 1. It is about the worst MDP for each time: on any single one a good learner's
+    regret ends up growing like ln τ (``theory/equation_2.py``).
+
+    A policy that chooses k actions at once chooses among |A|^k, so that the bound grows by √(|A|^k) (ibid., App. B.5),
+    if a chunk is learned as one of |A|^k unrelated actions; a learner that credits each action with its own step has
+    |A| of them to learn, whatever k is (``theory/b5_chunking_learning.py``).
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 Floats = NDArray[np.float64]
 
 #: Up to this many unknowns, or above this share of entries that are not zero, systems are solved densely.
-DENSE_UNKNOWNS, DENSE_SHARE = 300, 0.05
+DENSE_UNKNOWNS, DENSE_SHARE = 50, 0.05
 #: Above this many states sweeps are tried before factorising, and so many of them.
 SWEPT, MAX_SWEEPS = 1_000, 5_000
 #: A state whose returns take longer than this many steps per state of the chain is a bad one to wait in.

@@ -138,19 +138,21 @@ def delayed_gain(
     (0.36, 0.48)
     """
     chances = _policy(mdp, policy)
-    return float(start_weights(mdp, start)(gains_by_start(blocks(mdp, delay, every, inaction), chances)))
+    gains, _ = gains_by_start(blocks(mdp, delay, every, inaction), chances)
+    return float(start_weights(mdp, start)(gains))
 
 
-def gains_by_start(world: Blocks, chances: Floats) -> Floats:
-    """Gain per environment step from each first state, shape (S,)."""
+def gains_by_start(world: Blocks, chances: Floats) -> tuple[Floats, int]:
+    """Gain per environment step from each first state, shape (S,), and of how many states the chain was."""
     if world.free:
         # The state goes its own way: after the first actions are there, frequencies times expected rewards.
         chain = sparse.csr_array(world.p[:, 0])
         gains = chains.long_run_rewards(chain, (chances * late_rewards(world)).sum(axis=1))
         warm = np.linalg.matrix_power(world.p[:, -1], world.depth)
-        return np.asarray(world.entry @ (warm @ gains)) / world.every
+        return np.asarray(world.entry @ (warm @ gains)) / world.every, len(warm)
     chain, rewards, first = _augmented(world, chances)
-    return np.asarray(world.entry @ chains.long_run_rewards(chain, rewards)[first]) / world.every
+    gains = chains.long_run_rewards(chain, rewards)[first]
+    return np.asarray(world.entry @ gains) / world.every, len(rewards)
 
 
 def late_rewards(world: Blocks) -> Floats:

@@ -138,7 +138,18 @@ def required_learners(learning: float, batch: int, step: float) -> int:
     """N_L* of round-robin learning: ⌈τ̄_L/(B τ_M)⌉, so that every transition is learned from once.
 
     Each learner takes in B transitions per τ̄_L, the environment makes one per τ_M (Riemer et
-    al. 2025, Question 4; Langford et al. 2009).
+    al. 2025, Question 4; Langford et al. 2009). Two conditions (``theory/langford_scaling.py``): learning times are
+    constant, or updates land as they finish, since in turn each waits for the slowest; and applying an update takes
+    no longer than B steps, since no number of learners makes up for more.
+
+    Parameters
+    ----------
+    learning : float
+        τ̄_L, mean time of an update, with what it takes to apply it, seconds.
+    batch : int
+        B, transitions per update.
+    step : float
+        τ_M, seconds.
 
     >>> required_learners(1.7, 16, 1 / 59.7275)
     7

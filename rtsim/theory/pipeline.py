@@ -11,7 +11,9 @@ from rtsim.theory.inaction import ceil_ratio
 def pipeline_delay(layers: int, layer_steps: float, skip: bool = False) -> int:
     """Age in steps of the observation an action rests on in a pipelined network: ⌈Nδ⌉, or ⌈δ⌉ with skip connections.
 
-    Anokhin et al. 2025, Section 3.1 and Proposition 1.
+    Anokhin et al. 2025, Section 3.1 and Proposition 1. True if a layer takes a whole number of steps, or a step a whole
+    number of layers; else a layer begins in the middle of a step with an observation that is already old, and some
+    actions are one step later than this (``theory/proposition_1.py``).
 
     Parameters
     ----------

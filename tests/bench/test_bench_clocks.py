@@ -39,4 +39,7 @@ def test_bench_report_has_every_section_and_ratios_for_both_clocks(capsys: pytes
         assert row["ratio"] == pytest.approx(row["value"] / row["simpy"])
     one, two = (row for row in data["rows"] if row["benchmark"] == "sweep")
     assert two["ratio"] == pytest.approx(two["value"] / one["value"])
-    assert {row["unit"] for row in data["rows"]} == {"M events/s", "cells/s", "s", "MiB"}
+    assert {row["unit"] for row in data["rows"]} == {"M events/s", "cells/s", "s", "MiB", "ns/step"}
+    held = {row["case"]: row["target"] for row in data["rows"] if row["target"] is not None}
+    assert len(held) == 7
+    assert held["16 pending actions, n = 10, A = 2, value iteration"] == 1.0

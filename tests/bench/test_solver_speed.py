@@ -9,8 +9,8 @@ import pytest
 from rtsim import mdps, theory
 
 
-def timed(benchmark, function, *args, **options):
-    """The result, and the processor time it took: other processes on the machine do not count."""
+def timed(benchmark, function, *args, rounds=1, **options):
+    """The result, and the least processor time it took: other processes on the machine hardly count."""
     spent = []
 
     def run():
@@ -19,7 +19,11 @@ def timed(benchmark, function, *args, **options):
         spent.append(time.process_time() - begin)
         return found
 
-    return benchmark(run), min(spent)
+    for _ in range(rounds - 1):
+        run()
+    found = benchmark(run)
+    benchmark.extra_info["processor_s"] = min(spent)
+    return found, min(spent)
 
 
 @pytest.mark.parametrize("text", ["garnet(states=1000)", "riverswim(states=1000)"])
@@ -31,13 +35,13 @@ def test_a_thousand_states_are_solved_within_ten_seconds(benchmark, text):
 
 def test_sixteen_pending_actions_by_value_iteration(benchmark):
     mdp = mdps.garnet(states=10, actions=2)
-    found, seconds = timed(benchmark, theory.pending_optimum, mdp, 16, method="value_iteration")
+    found, seconds = timed(benchmark, theory.pending_optimum, mdp, 16, method="value_iteration", rounds=3)
     assert found.bias.size == 655_360
     assert found.residual <= 1e-9
-    assert seconds < 5  # within 1 s on an idle core
+    assert seconds < 1
 
 
 def test_pending_actions_on_a_line_directly(benchmark):
     found, seconds = timed(benchmark, theory.pending_optimum, mdps.riverswim(1000), 3, method="direct")
     assert found.residual <= 1e-9
-    assert seconds < 20
+    assert seconds < 10

@@ -102,6 +102,22 @@ def test_compare_writes_plot_csv_and_trace(said, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.png", "a_rows.csv", "t.json"]
 
 
+def test_compare_draws_regret_against_time_whose_ends_are_the_rows(said, tmp_path):
+    plot = tmp_path / "r.svg"
+    words = ["compare", "--alg", "sequential", "max_time", *QUICK, "--workers", "2", "--mdp", "jump", "--json"]
+    code, out, _ = said(*words, "--regret-plot", str(plot))
+    assert code == 0
+    assert out == said(*words)[1]
+    assert plot.read_text(encoding="utf-8").lstrip().startswith("<?xml")
+    data = list(csv.DictReader(io.StringIO((tmp_path / "r.csv").read_text(encoding="utf-8"))))
+    ends = [row for row, after in zip(data, [*data[1:], {"panel": ""}], strict=True) if row["panel"] != after["panel"]]
+    assert [end["panel"] for end in ends] == ["sequential, 1 worker: best on jump", "max_time, 2 workers: best on jump"]
+    for end, row in zip(ends, json.loads(out)["rows"], strict=True):
+        for part in ("total", "inaction", "delay", "learn"):
+            rate = float(end[part]) / float(end["seconds"])
+            assert rate == pytest.approx(row["regret"][f"{part}_per_s"], rel=1e-9, abs=1e-9)
+
+
 def test_config_file_gives_defaults_and_flags_override(said, tmp_path):
     config = tmp_path / "c.toml"
     config.write_text(
@@ -217,6 +233,9 @@ BAD = {
     "two rates": (["compare", "--fps", "60", "--step-time", "16ms"], "--fps"),
     "no folder": (["compare", "--csv", "nowhere/a.csv"], "nowhere"),
     "bad picture": (["compare", "--plot", "a.xyz"], ".png"),
+    "regret plot without an MDP": (["compare", "--regret-plot", "a.png"], "--mdp"),
+    "too many panels": (["compare", "--regret-plot", "a.png", "--mdp", "jump"], "--workers"),
+    "two plots, one csv": (["compare", "--plot", "a.png", "--regret-plot", "a.svg", "--mdp", "jump"], "a.csv"),
     "trace beside plot": (["compare", "--plot", "a.png", "--trace", "a.csv"], "a.csv"),
     "no unit": (["compare", "--inference-time", "84"], "84ms"),
     "rate in words": (["compare", "--fps", "thirty"], "thirty"),

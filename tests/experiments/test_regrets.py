@@ -11,7 +11,8 @@ from rtsim import Design, Grid, Scenario, compare, mdps, simulate, sweep
 from rtsim.agents import QUCB
 from rtsim.errors import FileProblem, InvalidValue, UnknownName
 from rtsim.experiments import results
-from rtsim.experiments.regrets import AGENTS, REGRET_COLUMNS, AgentSpec, Rollouts
+from rtsim.experiments.named_agents import AGENTS, AgentSpec
+from rtsim.experiments.regrets import REGRET_COLUMNS, Rollouts
 from rtsim.regret import reference, regret
 
 LAW = "lognorm(mean=84ms, cv=0.1)"
@@ -27,7 +28,7 @@ def test_regret_of_a_row_is_the_mean_of_single_runs():
     mdp = mdps.of("jump(n=5, p=0.8)")
     for row in found.rows:
         schedules = [simulate(Scenario(row.alg, LAW, workers=row.workers, steps=1500, seed=seed)) for seed in range(3)]
-        best = reference(mdp, schedules[0])[0]
+        best = reference(mdp, schedules[0]).policy
         runs = [
             regret(mdp, QUCB(bonus=0.1, every_step=True), schedule, seed, best=best).per_second(schedule)
             for seed, schedule in enumerate(schedules)
@@ -75,6 +76,19 @@ def test_learners_learn_when_the_schedule_says_and_at_once_where_it_says_nothing
     assert at_once < slowly  # one lesson in 600 steps teaches less than one a step
     assert run("best") == 0.0
     assert run("oracle") == 0.0
+
+
+def test_rows_say_whether_the_reference_is_expected_and_how_good_it_is():
+    def labels(mdp: str, **changes) -> tuple[str, str]:
+        base = Scenario("max_time", LAW, steps=300)
+        row = compare(Design(("max_time",), base, workers=(4,), seeds=2, search=False, mdp=mdp, **changes)).rows[0]
+        assert row.regret is not None
+        return row.regret.reference, row.regret.best
+
+    assert labels("jump(n=5, p=0.8)") == ("expected", "exact")
+    assert labels("jump(n=5, p=0.8)", agent="oracle") == ("rollout", "agent")
+    assert labels("jao") == ("rollout", "exact")
+    assert labels("garnet(states=13)") in {("rollout", "best found"), ("rollout", "best found, search stopped")}
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -15,9 +15,10 @@ from matplotlib.colors import to_hex
 from rtsim import agents, mdps, theory
 from rtsim.errors import InvalidValue
 from rtsim.experiments import late_schedule
-from rtsim.pictures import plot_regret, regret_rows, save_figure
+from rtsim.pictures import plot_regret, plot_regrets, regret_rows, regrets_rows, save_figure
 from rtsim.pictures.regret import PART_LOOKS
 from rtsim.regret import RegretOverSeeds, regret_over_seeds
+from rtsim.rollout import undelayed
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +126,20 @@ def test_nothing_to_draw_is_a_clear_error(lost: RegretOverSeeds) -> None:
         found = regret_over_seeds(mdps.of("inaction"), policy, schedule, 2, best=policy, points=points)
         with pytest.raises(InvalidValue, match=message):
             plot_regret(found)
+
+
+def test_several_regrets_share_a_scale_and_keep_their_numbers(lost: RegretOverSeeds) -> None:
+    policy = agents.Tabular([0, 0])
+    idle = regret_over_seeds(mdps.of("inaction"), policy, undelayed(50), 2, best=policy, points=5)
+    more = regret_over_seeds(mdps.of("inaction"), policy, late_schedule(4, 9_000), 2, best=policy, points=20)
+    regrets = {"a learner": lost, "nothing": idle, "late": more}
+    first, second, third = plot_regrets(regrets).axes
+    assert first.get_xlim() == third.get_xlim()
+    assert first.get_ylim() == third.get_ylim()
+    assert first.get_title(loc="left").startswith("a learner\n")
+    assert second.get_title(loc="left") == "nothing: no regret at any time"
+    assert not second.get_lines()
+    rows = regrets_rows(regrets)
+    assert [row["total"] for row in rows if row["panel"] == "late"] == [row["total"] for row in regret_rows(more)]
+    with pytest.raises(InvalidValue, match="no regret to draw"):
+        plot_regrets({})

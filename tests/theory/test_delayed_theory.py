@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_states_that_go_their_own_way_need_no_augmented_chain(delay, every):
     chances = draw_policy(np.random.default_rng(delay), mdp, False)
     chain, rewards, first = delayed._augmented(world, chances)
     by_chain = world.entry @ delayed.chains.long_run_rewards(chain, rewards)[first] / every
-    assert delayed.gains_by_start(world, chances) == pytest.approx(by_chain, abs=1e-12)
+    assert delayed.gains_by_start(world, chances)[0] == pytest.approx(by_chain, abs=1e-12)
 
 
 @pytest.mark.parametrize("p", [0.5, 0.9, 0.99])
@@ -228,6 +229,21 @@ def test_search_finds_at_most_the_best_and_says_so(seed):
     for s, a in itertools.product(range(3), range(mdp.actions)):
         other = np.where(np.arange(3) == s, a, found.policy)
         assert theory.delayed_gain(mdp, other, 1) <= found.gain + 1e-11
+
+
+def test_search_stops_when_its_work_is_done_and_says_so():
+    mdp = mdps.garnet(states=14, actions=3)
+    begun, some, all_of_it = (theory.best_delayed(mdp, 2, restarts=1, most_work=w) for w in (1, 20_000, math.inf))
+    assert (begun.tried, begun.complete) == (1, False)
+    np.testing.assert_array_equal(begun.policy, theory.optimum(mdp).policy)
+    assert 1 < some.tried <= 20 < all_of_it.tried
+    assert not some.complete
+    assert all_of_it.complete
+    assert begun.gain <= some.gain <= all_of_it.gain
+    assert some.gain == pytest.approx(theory.delayed_gain(mdp, some.policy, 2), abs=1e-12)
+    # Enumerating 27 policies is work too, 1,000 states each.
+    assert theory.best_delayed(mdps.garnet(states=3, actions=3), 1, most_work=27_000).method == "search"
+    assert theory.best_delayed(mdps.garnet(states=3, actions=3), 1, most_work=28_000).method == "enumeration"
 
 
 @settings(max_examples=60)

@@ -9,6 +9,7 @@ import ast
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from rtsim.experiments.claims import ALARM, Claim, estimated, exact, examine, na
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "theory"
 CLAIMS = names(FOLDER)
+ORDER = runpy.run_path(str(FOLDER / "ledger.py"))["ORDER"]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -49,7 +51,8 @@ def test_ledger_holds_every_claim_once(recorded: dict) -> None:
     assert sorted(recorded["claims"]) == CLAIMS
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     rows = page.split(BEGIN)[1].split(END)[0].strip().splitlines()[2:]
-    assert [re.search(r"\((\w+)\.py\)", row)[1] for row in rows] == CLAIMS  # type: ignore[index]
+    assert [re.search(r"\((\w+)\.py\)", row)[1] for row in rows] == list(ORDER)  # type: ignore[index]
+    assert sorted(ORDER) == CLAIMS
     assert len({claim["title"] for claim in recorded["claims"].values()}) == len(CLAIMS)
 
 
@@ -154,6 +157,10 @@ def test_ledger_records_compares_and_accepts_only_when_told(folder: Path, capsys
     assert (folder / "ledger.json").read_bytes() == first
     assert main(folder, ["--record", "--processes", "1"]) == 0
     assert json.loads((folder / "ledger.json").read_text())["claims"]["second_claim"]["verdict"]["kind"] == "fails"
+    # The claims are told in the order given, others after them.
+    assert main(folder, ["--record", "--processes", "1"], order=("second_claim",)) == 0
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert page.index("second_claim.py") < page.index("first_claim.py")
     # A file that is gone is a difference too.
     (folder / "second_claim.py").unlink()
     assert main(folder, ["--processes", "1"]) == 1

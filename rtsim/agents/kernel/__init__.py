@@ -29,6 +29,7 @@ LOOPS = {
     "faulty": ("moves", (_I, "int32[::1]")),
     "walk": ("moves", (*_WORLD, *_DRAWS, _I, _I, _F, _F, *_OUT)),
     "anticipate": ("pending", (*_WORLD, *_DRAWS, _I, _F, _F, _F, _F, _F, *_OUT)),
+    "expect": ("expected", (_I, _I, _F, _I, _I, _I, _F, _F, _I, _F, _F)),
     "q_at_once": ("q_learning", (*_WORLD, *_DRAWS, _I, _I, *_Q, *_OUT)),
     "q_as_landed": ("q_learning", (*_WORLD, *_DRAWS, _I, _I, *_LESSONS, _F, _F, *_Q, *_OUT)),
     "ucrl2_at_once": ("ucrl2", (*_WORLD, *_DRAWS, _I, *_COUNTS, *_OUT)),

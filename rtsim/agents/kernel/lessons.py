@@ -12,6 +12,24 @@ by observation (1)
 from __future__ import annotations
 
 
+def completed(l, settings, scale, observation, states, rewards, last, total):  # noqa: E741
+    """The lesson that the observation of step l completes, where all are learned from at once and in order.
+
+    Returns the step of its action (-1: none is complete), the state it is credited to, its reward, where it led,
+    and what to remember until the next one: the last step of the agent, and the rewards since.
+    """
+    if settings[0]:
+        if l > 0:
+            total += rewards[l - 1]
+        if observation[l] < 0:
+            return -1, 0, 0.0, 0, last, total
+        seen = states[observation[last]] if last >= 0 else 0
+        return last, seen, total * scale, states[observation[l]], l, 0.0
+    if l < 1 or observation[l - 1] < 0:
+        return -1, 0, 0.0, 0, last, total
+    return l - 1, states[l - 1], rewards[l - 1], states[l], last, total
+
+
 def gained(k, settings, scale, applied, rewards):
     """The reward of lesson k."""
     if settings[0]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from rtsim.agents.kernel.lessons import gained, take
+from rtsim.agents.kernel.lessons import completed, gained, take
 from rtsim.agents.kernel.moves import default_row, leave
 
 
@@ -61,23 +61,12 @@ def q_at_once(
         s, o = states[i], observation[i]
         if o >= 0:
             while arrived <= o:
-                l = arrived  # noqa: E741
+                begun, seen, reward, ended, last, total = completed(
+                    arrived, settings, knobs[6], observation, states, rewards, last, total
+                )
                 arrived += 1
-                if settings[0]:
-                    if l > 0:
-                        total += rewards[l - 1]
-                    if observation[l] < 0:
-                        continue
-                    begun, reward, ended = last, total * knobs[6], states[observation[l]]
-                    last, total = l, 0.0
-                    if begun < 0:
-                        continue
-                    seen = states[observation[begun]]
-                else:
-                    begun = l - 1
-                    if begun < 0 or observation[begun] < 0:
-                        continue
-                    seen, reward, ended = states[begun], rewards[begun], states[l]
+                if begun < 0:
+                    continue
                 row = seen * n + actions[begun]
                 goal = (reward - knobs[0]) * knobs[1] + knobs[2] * value[ended]
                 improve(row, seen, n, goal, q[row], settings, knobs, q, bound, value, greedy, visits)
