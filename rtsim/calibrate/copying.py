@@ -74,7 +74,7 @@ def _write(said: dict[str, int], plan: LivePlan) -> None:
         memory.frames[step % m.FRAMES] = frames[step % 2]
         memory.control[m.STEPS] = step + 1
         wall.ring(said["bell"])
-        wall.sleep_until(wall.now_ns() + PERIOD, 0)
+        wall.sleep_until(wall.now_ns() + PERIOD)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Measure what the live loop costs, from short real runs of it.
 
-The runs are made with timed workers under three rules that start inferences in the three ways
-there are. What is measured, and how a simulation uses it:
+The runs are made under three rules that start inferences in the three ways there are; by
+default with timed workers, which sleep nearly all the time and go before others where that is
+permitted. Workers that really infer, on cores that are busy, are taken up later: give a
+``network`` for their times. What is measured, and how a simulation uses it:
 
 ``dispatch``
     From an inference's logical start to its process taking it up. With real inference it
@@ -14,8 +16,8 @@ there are. What is measured, and how a simulation uses it:
 ``hand_over``
     From the end of an inference to its action lying ready; the rule's answer is part of it.
 ``overshoot``
-    What a timed inference lasts beyond the duration drawn for it: waking up, and waiting for
-    the rule's lock. ``--dispatch-time`` of a simulation of *timed* inference: dispatch is no
+    With timed workers: what an inference lasts beyond the duration drawn for it: waking up, and waiting
+    for the rule's lock. ``--dispatch-time`` of a simulation of *timed* inference: dispatch is no
     part of that, because such an inference is held back from its logical start.
 ``runtime``
     What the runtime itself costs the environment process per step: publication, mailbox, record.
@@ -25,8 +27,10 @@ there are. What is measured, and how a simulation uses it:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -36,7 +40,7 @@ from rtsim.calibrate.copying import copy_times
 from rtsim.calibrate.machine import Watch
 from rtsim.clocks.draws import DrawnDurations
 from rtsim.envs import make
-from rtsim.errors import InvalidValue
+from rtsim.errors import InvalidValue, MissingExtra
 from rtsim.live import LivePlan, play
 from rtsim.live.summary import summary
 from rtsim.scenario import Scenario
@@ -52,6 +56,7 @@ INFERENCE_TIME = "uniform(20ms, 60ms)"
 #: The first of these are slower, for everything is done for the first time: at most a fifth of a run, ns.
 SETTLING_NS = 500_000_000
 MAX_SECONDS, MAX_WORKERS = 3600.0, 1000
+MODEL = re.compile(r"resnet(15|30)-k[0-9.]+")
 Column = NDArray[np.int64]
 
 
@@ -64,9 +69,11 @@ class LiveCalibration:
     games : tuple of str, distinct
         What :func:`rtsim.envs.make` reads.
     workers : int, 1 to 1000
-        Timed inference workers; they share up to eight processes.
-    seconds : float, seconds, > 0
+        Inference workers; timed ones share up to eight processes.
+    seconds : float, seconds, >= 0.5
         Length of a run; there are three of each game.
+    network : str
+        E.g. ``"resnet15-k1"``: every inference is a forward pass of it; empty: they are timed.
     seed : int
 
     Raises
@@ -80,6 +87,7 @@ class LiveCalibration:
     games: tuple[str, ...] = ("blocks",)
     workers: int = 4
     seconds: float = 5.0
+    network: str = ""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -94,6 +102,9 @@ class LiveCalibration:
         if not 0.5 <= self.seconds <= MAX_SECONDS:
             raise InvalidValue(f"a live run of {self.seconds!r} s must last between 0.5 s and an hour; give e.g. 5s")
 
+        if self.network and not MODEL.fullmatch(self.network):
+            raise InvalidValue(f"network {self.network!r} must be one of the papers', e.g. resnet15-k1")
+
     @property
     def total(self) -> int:
         """Number of measurements: three runs of each game, and the copies."""
@@ -106,6 +117,8 @@ class LiveCalibration:
         ------
         UnknownName, InvalidValue, MissingExtra, FileProblem
         """
+        if self.network and find_spec("torch") is None:
+            raise MissingExtra("a forward pass", "torch", "live")
         for game in self.games:
             make(game).close()
 
@@ -116,7 +129,7 @@ class LiveCalibration:
             "workers": self.workers,
             "seconds": self.seconds,
             "rules": list(RULES),
-            "inference_time": INFERENCE_TIME,
+            "inference": f"real {self.network}" if self.network else f"timed {INFERENCE_TIME}",
             "seed": self.seed,
         }
 
@@ -134,7 +147,8 @@ class LiveCalibration:
                     steps=max(round(self.seconds * fps), 2),
                     seed=self.seed,
                 )
-                yield LivePlan(scenario, game)
+                kind: Any = "real" if self.network else "timed"
+                yield LivePlan(scenario, game, inference=kind, network=self.network)
 
 
 def short(game: str) -> str:
@@ -170,7 +184,8 @@ def measure_live(
     Returns
     -------
     LiveTimes
-        Its settings tell besides, under ``"disturbed"``, how many runs the machine disturbed.
+        Its settings tell besides what the system granted the environment (``"realtime_class"``,
+        ``"own_core"``), and how many runs the machine disturbed.
 
     Raises
     ------
@@ -179,11 +194,12 @@ def measure_live(
         On Ctrl-C; there is nothing to keep then.
     """
     found: dict[str, list[Column]] = {}
-    disturbed = 0
+    disturbed, granted = 0, {}
     for index, run in enumerate(plan.plans()):
         on_progress(f"live {run.game}, {run.scenario.rule}", index, plan.total)
         schedule = play(run)
         disturbed += summary(schedule).disturbed
+        granted = {name: schedule.header["live"][name] for name in ("realtime_class", "own_core")}
         for name, values in costs(schedule, run).items():
             found.setdefault(name, []).append(values)
     on_progress("live copy", plan.total - 1, plan.total)
@@ -191,18 +207,18 @@ def measure_live(
     times = {name: np.concatenate(parts) for name, parts in found.items()}
     times = {"dispatch": np.concatenate([times[f"dispatch.{kind}"] for kind in KINDS]), **times}
     measured = {name: Samples(tuple(values.tolist())) for name, values in times.items() if len(values)}
-    return LiveTimes({**plan.settings(), "disturbed": disturbed}, measured)
+    return LiveTimes({**plan.settings(), **granted, "disturbed": disturbed}, measured)
 
 
 def costs(schedule: Schedule, plan: LivePlan) -> dict[str, Column]:
-    """What one recorded run of timed workers says, by name, int64 ns; its beginning is left out.
+    """What one recorded run says, by name, int64 ns; its beginning is left out.
 
     Parameters
     ----------
     schedule : Schedule
         As :func:`rtsim.live.play` made it.
     plan : LivePlan
-        Its plan: of a rule without layers or learning.
+        Its plan: of a rule without layers or learning. There is no overshoot of real inference.
     """
     spans, live, starts = schedule.spans, schedule.live, schedule.steps["time_ns"]
     assert spans is not None
@@ -214,7 +230,7 @@ def costs(schedule: Schedule, plan: LivePlan) -> dict[str, Column]:
     return {
         **{f"dispatch.{kind}": waited[kinds == number] for number, kind in enumerate(KINDS)},
         "hand_over": (spans["posted_ns"] - spans["end_ns"])[own],
-        "overshoot": _overshoot(schedule, plan)[own],
+        **({"overshoot": _overshoot(schedule, plan)[own]} if plan.inference == "timed" else {}),
         "runtime": live["runtime_ns"][late],
         f"emulator.{short(plan.game)}": live["emulator_ns"][late],
     }

@@ -359,6 +359,8 @@ class Calibrate:
     """Inference workers of these runs."""
     live_time: Annotated[str, tyro.conf.arg(metavar="TIME")] = "5s"
     """Length of a run; there are three of each game."""
+    live_network: Text = ""
+    """Let every inference of these runs be a forward pass of this network, e.g. resnet15-k1 (default: timed)."""
     name: Text = "local"
     """Name of the profile."""
     out: File = "profile.json"

@@ -77,9 +77,9 @@ def _live_plan(arguments: Calibrate) -> LiveCalibration | None:
     from rtsim.calibrate.live import LiveCalibration
     from rtsim.timing import units
 
-    asked = arguments.live == "only" or bool(arguments.game)
+    asked = arguments.live == "only" or bool(arguments.game or arguments.live_network)
     seconds = units.duration(arguments.live_time, "--live-time")
-    live = LiveCalibration(arguments.game or ("blocks",), arguments.live_workers, seconds)
+    live = LiveCalibration(arguments.game or ("blocks",), arguments.live_workers, seconds, arguments.live_network)
     try:
         if os.name != "posix":
             raise InvalidValue("live runs need a POSIX system such as Linux or macOS")

@@ -15,7 +15,6 @@ from rtsim.live import wall
 from rtsim.live.party import Files, Party
 from rtsim.live.plan import LivePlan
 
-
 #: Timed inferences from this mean on leave a process asleep nearly all the time, so that it may go before others, s.
 LONG = 0.002
 

@@ -101,6 +101,7 @@ def test_measure_live_short_runs_have_every_time_and_leave_nothing(tmp_path: Pat
     assert all(0 <= ns < 1e9 for entry in times.times.values() for ns in entry.samples_ns)
     assert [(index, total) for _, index, total in told] == [(0, 4), (1, 4), (2, 4), (3, 4)]
     assert times.settings["games"] == ["blocks(level=3)"]
+    assert isinstance(times.settings["realtime_class"], bool)
     assert psutil.Process().children() == []
     path = Profile("here", "", {}, {}, live=times).save(tmp_path / "p.json")
     assert Profile.load(path).live == times
@@ -108,6 +109,14 @@ def test_measure_live_short_runs_have_every_time_and_leave_nothing(tmp_path: Pat
     assert dispatch.mean == pytest.approx(np.mean(times.times["dispatch"].samples_ns) / 1e9)
     scenario = Scenario("max_time", "20ms", steps=100, dispatch_time=f"profile:{path}#live.dispatch")
     assert scenario.inference_mean == pytest.approx(0.02 + dispatch.mean)
+
+
+@pytest.mark.realtime
+def test_measure_live_real_inference_has_no_overshoot() -> None:
+    times = measure_live(LiveCalibration(workers=1, seconds=0.5, network="resnet15-k0.0625"))
+    assert set(times.times) <= (NAMES - {"overshoot"}) | {"emulator.blocks"}
+    assert {"dispatch", "hand_over", "copy", "runtime", "emulator.blocks"} <= set(times.times)
+    assert times.settings["inference"] == "real resnet15-k0.0625"
 
 
 @pytest.mark.realtime
@@ -128,13 +137,14 @@ def test_copy_times_are_of_distinct_observations() -> None:
         ({"workers": 0}, "workers 0"),
         ({"workers": True}, "workers True"),
         ({"workers": 1001}, "workers 1001"),
+        ({"network": "alexnet"}, "alexnet"),
         ({"seconds": 0.1}, "0.1 s"),
         ({"seconds": float("nan")}, "nan s"),
         ({"seconds": 4000.0}, "4000"),
     ],
 )
 def test_live_calibration_wrong_value_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(InvalidValue, match=r"give|once") as caught:
+    with pytest.raises(InvalidValue, match=r"give|once|e\.g\.") as caught:
         LiveCalibration(**changes)
     assert said in str(caught.value)
 
