@@ -37,7 +37,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.calibrate.copying import copy_times
-from rtsim.calibrate.machine import Watch
+from rtsim.calibrate.machine import Watch, memory_available, memory_needed
+from rtsim.calibrate.plan import CalibrationPlan
 from rtsim.clocks.draws import DrawnDurations
 from rtsim.envs import make
 from rtsim.errors import InvalidValue, MissingExtra
@@ -56,7 +57,7 @@ INFERENCE_TIME = "uniform(20ms, 60ms)"
 #: The first of these are slower, for everything is done for the first time: at most a fifth of a run, ns.
 SETTLING_NS = 500_000_000
 MAX_SECONDS, MAX_WORKERS = 3600.0, 1000
-MODEL = re.compile(r"resnet(15|30)-k[0-9.]+")
+MODEL = re.compile(r"resnet(15|30)-k([0-9]+(?:\.[0-9]+)?)")
 Column = NDArray[np.int64]
 
 
@@ -102,8 +103,15 @@ class LiveCalibration:
         if not 0.5 <= self.seconds <= MAX_SECONDS:
             raise InvalidValue(f"a live run of {self.seconds!r} s must last between 0.5 s and an hour; give e.g. 5s")
 
-        if self.network and not MODEL.fullmatch(self.network):
+        if self.network:
+            self._networks()
+
+    def _networks(self) -> CalibrationPlan:
+        """The network and how many there are, as the other calibration says it."""
+        match = MODEL.fullmatch(self.network)
+        if match is None:
             raise InvalidValue(f"network {self.network!r} must be one of the papers', e.g. resnet15-k1")
+        return CalibrationPlan(k=(float(match[2]),), depth=int(match[1]), processes=self.workers)
 
     @property
     def total(self) -> int:
@@ -117,8 +125,16 @@ class LiveCalibration:
         ------
         UnknownName, InvalidValue, MissingExtra, FileProblem
         """
-        if self.network and find_spec("torch") is None:
-            raise MissingExtra("a forward pass", "torch", "live")
+        if self.network:
+            if find_spec("torch") is None:
+                raise MissingExtra("a forward pass", "torch", "live")
+            networks = self._networks()
+            needed, available = memory_needed(networks, networks.k[0]), memory_available("cpu")
+            if needed > available:
+                raise InvalidValue(
+                    f"{self.workers} workers with {self.network} need about {needed / 1e9:.3g} GB of memory, "
+                    f"{available / 1e9:.3g} GB are free; give fewer workers or a smaller network"
+                )
         for game in self.games:
             make(game).close()
 

@@ -138,6 +138,8 @@ def test_copy_times_are_of_distinct_observations() -> None:
         ({"workers": True}, "workers True"),
         ({"workers": 1001}, "workers 1001"),
         ({"network": "alexnet"}, "alexnet"),
+        ({"network": "resnet15-k1.2.3"}, "resnet15-k1.2.3"),
+        ({"network": "resnet15-k0"}, "k 0.0"),
         ({"seconds": 0.1}, "0.1 s"),
         ({"seconds": float("nan")}, "nan s"),
         ({"seconds": 4000.0}, "4000"),
@@ -147,6 +149,13 @@ def test_live_calibration_wrong_value_is_refused(changes: dict[str, Any], said: 
     with pytest.raises(InvalidValue, match=r"give|once|e\.g\.") as caught:
         LiveCalibration(**changes)
     assert said in str(caught.value)
+
+
+def test_live_calibration_networks_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Four of 4.3 GB (1B parameters of four bytes) and more.
+    monkeypatch.setattr(live_calibration, "memory_available", lambda device: 16 * 10**9)
+    with pytest.raises(InvalidValue, match=r"4 workers with resnet15-k98 need about .* GB .* 16 GB are free"):
+        LiveCalibration(network="resnet15-k98").check()
 
 
 # The command line, with a stand-in for the measurement.
