@@ -2,6 +2,7 @@
 
 :func:`calibrate` turns a :class:`CalibrationPlan` into a :class:`~rtsim.timing.profiles.Profile`.
 Torch and psutil are imported when measuring begins, not with this package.
+:mod:`rtsim.calibrate.live` measures what the live loop costs.
 """
 
 from __future__ import annotations

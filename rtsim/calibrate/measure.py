@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
+from rtsim.calibrate.company import company
 from rtsim.calibrate.machine import Watch, memory_available, memory_needed
 from rtsim.calibrate.plan import CalibrationPlan
 from rtsim.calibrate.sampling import Limits, sample
@@ -169,7 +170,8 @@ def _measure(
             report("compile", 0, 0.0, None)
             note = f"; compiled in {operations.first_run(run):.1f} s, not counted"
         limits = Limits(plan.precision_goal, plan.time_limit_s, plan.min_samples, plan.max_samples)
-        samples = sample(operations.timer(run, plan.device), limits, report=report)
+        with company(plan, k, batch, run):
+            samples = sample(operations.timer(run, plan.device), limits, report=report)
         del run
     return replace(samples, note=samples.note + note)
 

@@ -36,6 +36,12 @@ class CalibrationPlan:
         Run the networks through ``torch.compile``; needs a C++ compiler.
     device : {"cpu", "cuda"}
         Where the network runs. Observations start in host memory.
+    processes : int, 1 to 1000
+        So many processes do the same at once; one of them is measured. What they take from one
+        another, on shared cores or one GPU, is in the times.
+    streams : int, 1 to 1000
+        The same with threads of one process, on a GPU each with a CUDA stream of its own; those that
+        infer share the weights. Not with ``processes``, nor compiled.
     batch : tuple of int, each >= 1, distinct
         Batch sizes of the learning step; empty: measure inference only.
     actions : int, >= 1
@@ -71,6 +77,8 @@ class CalibrationPlan:
     channels_last: bool = False
     compiled: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
+    processes: int = 1
+    streams: int = 1
     batch: tuple[int, ...] = (16,)
     actions: int = 6
     precision_goal: float = 0.01
@@ -92,6 +100,14 @@ class CalibrationPlan:
         _whole("threads", "a count", self.threads, 1, "threads=1")
         if self.threads > 1024:
             raise InvalidValue(f"threads {self.threads} (a count) must be at most 1024; give e.g. threads=1")
+        for what in ("processes", "streams"):
+            _whole(what, "a count", getattr(self, what), 1, f"{what}=1")
+            if getattr(self, what) > 1000:
+                raise InvalidValue(f"{what} {getattr(self, what)} (a count) must be at most 1000; give e.g. {what}=4")
+        if self.streams > 1 and (self.processes > 1 or self.compiled):
+            raise InvalidValue(
+                f"streams {self.streams} (a count) does not go with processes or with compiled; give one of them"
+            )
         _whole("min_samples", "a count", self.min_samples, FEWEST_SAMPLES, "min_samples=300")
         _whole("max_samples", "a count", self.max_samples, self.min_samples, "max_samples=10000, or lower min_samples")
         _whole("seed", "no unit", self.seed, 0, "seed=0")
@@ -114,18 +130,25 @@ class CalibrationPlan:
             raise InvalidValue(f"name {self.name!r} of the profile must not be empty; give e.g. name='local'")
 
     @property
+    def at_once(self) -> int:
+        """How many do the same at the same time."""
+        return self.processes * self.streams
+
+    @property
     def total(self) -> int:
         """Number of measurements: per model one inference and one learning step per batch size."""
         return len(self.k) * (1 + len(self.batch))
 
     def key(self, k: float) -> str:
-        """Key of the model in the profile; names whatever is not float32, eager, one thread, cpu."""
+        """Key of the model in the profile; names whatever is not float32, eager, one thread, cpu, alone."""
         parts = [f"resnet{self.depth}", f"k{k:.12g}"]
         parts += [self.precision] if self.precision != "fp32" else []
         parts += ["channels_last"] if self.channels_last else []
         parts += ["compiled"] if self.compiled else []
         parts += [f"t{self.threads}"] if self.threads != 1 else []
         parts += [self.device] if self.device != "cpu" else []
+        parts += [f"p{self.processes}"] if self.processes != 1 else []
+        parts += [f"s{self.streams}"] if self.streams != 1 else []
         return "-".join(parts)
 
     def settings(self, k: float) -> dict[str, Any]:
@@ -140,6 +163,8 @@ class CalibrationPlan:
             "precision": self.precision,
             "channels_last": self.channels_last,
             "compiled": self.compiled,
+            "processes": self.processes,
+            "streams": self.streams,
             "seed": self.seed,
         }
 
@@ -147,6 +172,8 @@ class CalibrationPlan:
         """One sentence for the profile's description."""
         way = [self.precision, "channels_last" if self.channels_last else "contiguous"]
         way += ["compiled" if self.compiled else "eager", f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
+        way += [f"{self.processes} processes at once"] if self.processes > 1 else []
+        way += [f"{self.streams} streams at once"] if self.streams > 1 else []
         return f"ResNets of {self.depth} convolutions on {self.device} ({', '.join(way)}), measured by rtsim calibrate."
 
 

@@ -326,7 +326,8 @@ class Profiles:
 
 @dataclass
 class Calibrate:
-    """Measure inference and learning times of the papers' networks on this machine; writes a profile."""
+    """Measure inference and learning times of the papers' networks on this machine, and what the live loop itself
+    costs; writes a profile."""
 
     k: Annotated[tuple[float, ...], tyro.conf.arg(metavar="K ...")] = (0.0625, 1.0, 7.0, 29.0)
     """Width multipliers: 55k, 1M, 10M, 100M (and 98: 1B) parameters at depth 15."""
@@ -342,12 +343,26 @@ class Calibrate:
     """Use torch.compile (needs a C++ compiler)."""
     device: Text = "cpu"
     """cpu or cuda."""
+    processes: Number = 1
+    """So many processes do the same at once, on shared cores or one GPU; one of them is measured."""
+    streams: Number = 1
+    """The same with threads of one process, on a GPU each with a stream of its own."""
     batch: Annotated[tuple[int, ...], tyro.conf.arg(metavar="B ...")] = (16,)
     """Batch sizes of the learning step; give none to measure inference alone."""
     precision_goal: Annotated[float, tyro.conf.arg(metavar="X")] = 0.01
     """Measure until the 95 % interval of the mean is this share of it ..."""
     time_limit: Annotated[str, tyro.conf.arg(metavar="TIME")] = "60s"
     """... or this time is spent, per measurement."""
+    live: Text = "auto"
+    """Measure the live loop by short real runs of it: auto (if the emulators are installed), no, or only."""
+    game: Texts = ()
+    """Games to run it with, whose emulators are measured too (default: blocks)."""
+    live_workers: Number = 4
+    """Inference workers of these runs."""
+    live_time: Annotated[str, tyro.conf.arg(metavar="TIME")] = "5s"
+    """Length of a run; there are three of each game."""
+    live_network: Text = ""
+    """Let every inference of these runs be a forward pass of this network, e.g. resnet15-k1 (default: timed)."""
     name: Text = "local"
     """Name of the profile."""
     out: File = "profile.json"

@@ -8,42 +8,25 @@ from typing import TYPE_CHECKING
 from rtsim.cli import render
 from rtsim.cli.arguments import Calibrate
 from rtsim.cli.settings import check_writable
+from rtsim.errors import InvalidValue, MissingExtra, UnknownName
 
 if TYPE_CHECKING:
     from rtsim.calibrate import CalibrationPlan, Progress
+    from rtsim.calibrate.live import LiveCalibration
     from rtsim.timing import Profile
+
+LIVE = ("auto", "no", "only")
 
 
 def run(arguments: Calibrate) -> int:
     """Measure, save the profile, say how to use it. Interrupted, it keeps what is finished."""
-    from rtsim.calibrate import CalibrationInterrupted, CalibrationPlan
-    from rtsim.errors import InvalidValue
-    from rtsim.timing import units
-
     if not arguments.out.endswith(".json"):
         raise InvalidValue(f"--out {arguments.out!r} must end in .json, so that profile:FILE#MODEL finds it")
     check_writable(arguments.out)
-    plan = CalibrationPlan(
-        k=arguments.k,
-        depth=arguments.depth,
-        threads=arguments.threads,
-        precision=arguments.precision,  # type: ignore[arg-type]  # the plan checks it
-        channels_last=arguments.channels_last,
-        compiled=arguments.compiled,
-        device=arguments.device,  # type: ignore[arg-type]
-        batch=arguments.batch,
-        precision_goal=arguments.precision_goal,
-        time_limit_s=units.duration(arguments.time_limit, "--time-limit"),
-        name=arguments.name,
-    )
-    before = _to_append_to(arguments) if arguments.append else None
-    code = 0
-    try:
-        profile = _with_progress(plan)
-    except CalibrationInterrupted as stop:
-        profile, code = stop.profile, 130
-        render.note("rtsim: interrupted; what was finished is kept")
-    if not any(model.inference or model.learning for model in profile.models.values()):
+    plan, live = _plans(arguments)
+    before = _to_append_to(arguments, networks=plan is not None) if arguments.append else None
+    profile, code = _measured(arguments, plan, live)
+    if profile.live is None and not any(model.inference or model.learning for model in profile.models.values()):
         for key, model in profile.models.items():
             render.note(f"rtsim: {key} skipped: {model.settings.get('skipped')}")
         if not code:
@@ -55,10 +38,97 @@ def run(arguments: Calibrate) -> int:
         # Half a measurement must not take the place of a whole one.
         arguments.out = str(Path(arguments.out).with_suffix(".partial.json"))
     profile.save(arguments.out)
+    _tell(arguments, profile)
+    return code
+
+
+def _plans(arguments: Calibrate) -> tuple[CalibrationPlan | None, LiveCalibration | None]:
+    """What to measure: of networks, and of the live loop. All of it is checked before anything is measured."""
+    from rtsim.calibrate import CalibrationPlan
+    from rtsim.timing import units
+
+    if arguments.live not in LIVE:
+        raise UnknownName("--live", arguments.live, LIVE)
+    if arguments.live == "no" and arguments.game:
+        raise InvalidValue(f"--game {' '.join(arguments.game)} is for the live loop, but --live is no; leave one out")
+    plan = CalibrationPlan(
+        k=arguments.k,
+        depth=arguments.depth,
+        threads=arguments.threads,
+        precision=arguments.precision,  # type: ignore[arg-type]  # the plan checks it
+        channels_last=arguments.channels_last,
+        compiled=arguments.compiled,
+        device=arguments.device,  # type: ignore[arg-type]
+        processes=arguments.processes,
+        streams=arguments.streams,
+        batch=arguments.batch,
+        precision_goal=arguments.precision_goal,
+        time_limit_s=units.duration(arguments.time_limit, "--time-limit"),
+        name=arguments.name,
+    )
+    live = None if arguments.live == "no" else _live_plan(arguments)
+    return (None if arguments.live == "only" else plan), live
+
+
+def _live_plan(arguments: Calibrate) -> LiveCalibration | None:
+    """The runs to make; None if the emulators are missing and nobody asked for them."""
+    import os
+
+    from rtsim.calibrate.live import LiveCalibration
+    from rtsim.timing import units
+
+    asked = arguments.live == "only" or bool(arguments.game or arguments.live_network)
+    seconds = units.duration(arguments.live_time, "--live-time")
+    live = LiveCalibration(arguments.game or ("blocks",), arguments.live_workers, seconds, arguments.live_network)
+    try:
+        if os.name != "posix":
+            raise InvalidValue("live runs need a POSIX system such as Linux or macOS")
+        live.check()
+    except (MissingExtra, InvalidValue) as error:
+        if asked:
+            raise
+        render.note(f"rtsim: the live loop is not measured: {error}")
+        return None
+    return live
+
+
+def _measured(arguments: Calibrate, plan: CalibrationPlan | None, live: LiveCalibration | None) -> tuple[Profile, int]:
+    """The profile, and the exit code: 130 if it was interrupted."""
+    from dataclasses import replace
+
+    from rtsim.calibrate import CalibrationInterrupted
+
+    alone = None if live is None else _measure_live(arguments.name, live)
+    times = None if alone is None else alone.live
+    if plan is None:
+        assert alone is not None
+        return alone, 0
+    try:
+        return replace(_with_progress(plan), live=times), 0
+    except CalibrationInterrupted as stop:
+        render.note("rtsim: interrupted; what was finished is kept")
+        return replace(stop.profile, live=times), 130
+
+
+def _measure_live(name: str, live: LiveCalibration) -> Profile:
+    from rtsim.calibrate.live import live_profile
+
+    with render.progress() as update:
+        profile = live_profile(name, live, on_progress=update)
+    disturbed = profile.live.settings["disturbed"] if profile.live else 0
+    if disturbed:
+        render.note(
+            f"rtsim: the machine disturbed {disturbed} of {live.total - 1} live runs; --live only --append measures "
+            "them again"
+        )
+    return profile
+
+
+def _tell(arguments: Calibrate, profile: Profile) -> None:
     law = f"profile:./{arguments.out}" if "/" not in arguments.out else f"profile:{arguments.out}"
     if arguments.json:
         render.dump({"schema": "rtsim.calibrate/1", "out": arguments.out, "profile": render.without_samples(profile)})
-        return code
+        return
     rows = []
     for key, model in profile.models.items():
         entries = {"inference": model.inference, **{f"learning @batch{b}": e for b, e in model.learning.items()}}
@@ -66,14 +136,19 @@ def run(arguments: Calibrate) -> int:
             rows.append([key, what, f"{model.parameters:,}", *render.samples_cells(entry)])
         for what, why in model.settings.get("skipped", {}).items():
             render.note(f"rtsim: {key} {what} skipped: {why}")
-    columns = ["model", "what", "parameters", *render.SAMPLES_COLUMNS]
-    render.table(f"{profile.name}, written to {arguments.out}", columns, rows, left=2)
-    first = next(iter(profile.models))
-    render.line(f'next: rtsim compare --inference-time "{law}#{first}"')
-    return code
+    title = f"{profile.name}, written to {arguments.out}"
+    if rows:
+        render.table(title, ["model", "what", "parameters", *render.SAMPLES_COLUMNS], rows, left=2)
+    times = render.live_rows(profile)
+    if times:
+        title = "The live loop" if rows else title
+        render.table(title, ["time", "what", *render.SAMPLES_COLUMNS], times, left=2)
+    flags = [f'--inference-time "{law}#{key}"' for key in list(profile.models)[:1]]
+    flags += [f'--dispatch-time "{law}#live.dispatch"'] if times else []
+    render.line(f"next: rtsim compare {' '.join(flags)}")
 
 
-def _to_append_to(arguments: Calibrate) -> Profile | None:
+def _to_append_to(arguments: Calibrate, networks: bool) -> Profile | None:
     """The profile at --out, if there is one, checked before hours of measuring rather than after.
 
     Raises
@@ -82,14 +157,13 @@ def _to_append_to(arguments: Calibrate) -> Profile | None:
         If processor or torch differ: their times must not stand in one profile.
     """
     from rtsim.calibrate import identity
-    from rtsim.errors import InvalidValue
     from rtsim.timing import Profile
 
     path = Path(arguments.out)
     if not path.exists():
         return None
     before = Profile.load(path.absolute())
-    for what, here in identity().items():
+    for what, here in identity(networks and bool(before.models)).items():
         if before.machine.get(what) != here:
             raise InvalidValue(
                 f"--append: {what} of {arguments.out!r} is {before.machine.get(what)!r}, here it is {here!r}; "
@@ -113,7 +187,13 @@ def _merged(before: Profile, measured: Profile) -> Profile:
     described = before.description
     if measured.description not in described:
         described = f"{described} {measured.description}"
-    return replace(before, models=models, description=described)
+    return replace(
+        before,
+        models=models,
+        description=described,
+        machine={**measured.machine, **before.machine},
+        live=measured.live or before.live,
+    )
 
 
 def _with_progress(plan: CalibrationPlan) -> Profile:

@@ -27,6 +27,7 @@ def run(arguments: Profiles) -> int:
                         *render.samples_cells(samples),
                     ]
                 )
+        rows += [[f"profile:{name}#{law}", *cells] for law, *cells in render.live_rows(profile)]
         render.line(f"{profile.name}: {profile.description}")
         if profile.machine.get("cpu"):
             render.line("measured on " + ", ".join(filter(None, (profile.machine["cpu"], profile.created))))

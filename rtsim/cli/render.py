@@ -140,6 +140,32 @@ def samples_cells(samples: Samples | None) -> list[str]:
 SAMPLES_COLUMNS = ["median", "mean ± sd", "longest", "samples"]
 
 
+#: What the times of the live loop are; ``emulator.GAME`` is the rest.
+LIVE_TIMES = {
+    "dispatch": "an inference's start until it is taken up",
+    "dispatch.step": "... woken by the environment",
+    "dispatch.timer": "... woken by its own timer",
+    "dispatch.continued": "... going on at once",
+    "copy": "copy of an observation",
+    "hand_over": "an inference's end until its action lies ready",
+    "overshoot": "timed inference, beyond its drawn time",
+    "runtime": "runtime per step, environment process",
+}
+
+
+def live_rows(profile: Profile) -> list[list[str]]:
+    """A row per time of the live loop: its name as in a law, what it is, and the cells of its samples."""
+    times = {} if profile.live is None else profile.live.times
+    return [
+        [
+            f"live.{name}",
+            LIVE_TIMES.get(name, f"emulator per step, {name.removeprefix('emulator.')}"),
+            *samples_cells(entry),
+        ]
+        for name, entry in times.items()
+    ]
+
+
 def without_samples(profile: Profile) -> dict[str, Any]:
     """A profile as JSON values with summaries only."""
     data = profile.to_json()
@@ -147,4 +173,6 @@ def without_samples(profile: Profile) -> dict[str, Any]:
         for entry in [model["inference"], *model["learning"].values()]:
             if entry:
                 del entry["samples_ns"], entry["warmup_ns"]
+    for entry in data.get("live", {}).get("times", {}).values():
+        del entry["samples_ns"], entry["warmup_ns"]
     return data

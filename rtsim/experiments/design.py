@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from rtsim import mdps
 from rtsim.clocks import engine_for
 from rtsim.errors import InvalidValue
 from rtsim.experiments.named_agents import AgentSpec
+from rtsim.machine import memory_limit
 from rtsim.mdps import TabularMDP
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
@@ -182,19 +180,9 @@ def check_memory(needed: float, largest: Scenario, what: str) -> None:
     ------
     InvalidValue
     """
-    available = available_memory()
+    available = memory_limit()
     if needed > available:
         raise InvalidValue(
             f"{what}{largest.steps} steps and about {largest.expected_inferences:.3g} inferences need some "
             f"{needed / 1e9:.3g} GB of memory, this machine has {available / 1e9:.3g} GB; give fewer seeds or steps"
         )
-
-
-def available_memory() -> int:
-    """Memory this process may use in bytes: the machine's, or its container's; 8 GB if nobody tells."""
-    limits = [8 * 10**9]
-    with suppress(ValueError, OSError, AttributeError):
-        limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    with suppress(ValueError, OSError):  # "max" where there is no limit
-        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    return min(limits)

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from rtsim import machine
 from rtsim.errors import InvalidValue, RtsimError
-from rtsim.live import machine, wall
 from rtsim.live import memory as m
+from rtsim.live import wall
 from rtsim.live.agents import check_agent
 from rtsim.live.lock import ProcessLock
 from rtsim.live.memory import Memory

@@ -3,7 +3,7 @@
 from rtsim.timing.composite import Annealed, Contention, Empirical, Mixture, Scaled
 from rtsim.timing.laws import Constant, Exponential, Gamma, Law, Lognormal, Pareto, Uniform
 from rtsim.timing.parse import law, step_period
-from rtsim.timing.profiles import ModelTimes, Profile, Samples, shipped
+from rtsim.timing.profiles import LiveTimes, ModelTimes, Profile, Samples, shipped
 from rtsim.timing.streams import BlockStream, Spells, StepClock
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Exponential",
     "Gamma",
     "Law",
+    "LiveTimes",
     "Lognormal",
     "Mixture",
     "ModelTimes",

@@ -26,7 +26,8 @@ def law(value: Law | float | str, *, batch: int | None = None) -> Law:
         ``"mixture(0.5: 1us, 0.5: 84ms)"``, ``"empirical(80ms, 84ms, 90ms)"``,
         ``"contention(84ms, factor=2, calm=10s, slow=1s)"``, ``"scaled(84ms, factor=1.5)"``,
         ``"anneal(1us, 84ms, start=1, end=0.05, over=100000)"``, ``"profile:NAME#MODEL"``
-        (inference) or ``"profile:NAME#MODEL@batch16"`` (one gradient update).
+        (inference), ``"profile:NAME#MODEL@batch16"`` (one gradient update) or
+        ``"profile:NAME#live.dispatch"`` (what the live loop costs).
     batch : int, optional
         Where a learning time is wanted: ``profile:NAME#MODEL`` then means this batch size.
 

@@ -21,6 +21,8 @@ from rtsim.errors import FileProblem, InvalidValue, UnknownName, read_text, writ
 
 SCHEMA = "rtsim.profile/1"
 MAX_BYTES = 200_000_000
+#: How what the live loop costs is called in a law: ``profile:FILE.json#live.dispatch``.
+LIVE_PREFIX = "live."
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,24 @@ class ModelTimes:
 
 
 @dataclass(frozen=True)
+class LiveTimes:
+    """What the live loop itself costs on one machine, beside inference and learning.
+
+    Attributes
+    ----------
+    settings : mapping
+        How it was measured: games, workers, seconds. JSON values.
+    times : mapping of str to Samples
+        By name, e.g. ``"dispatch"``; :mod:`rtsim.calibrate.live` says what each is.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    times: Mapping[str, Samples] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Profile:
-    """Measured times of several models on one machine.
+    """Measured times of several models on one machine, and of the live loop if ``live`` is given.
 
     >>> paper = Profile.load("paper")
     >>> sorted(paper.models)[:2]
@@ -103,6 +121,7 @@ class Profile:
     machine: Mapping[str, Any]
     models: Mapping[str, ModelTimes]
     created: str = ""
+    live: LiveTimes | None = None
 
     def find(self, model: str) -> ModelTimes:
         """The model with this key, or the only one with this label.
@@ -122,7 +141,15 @@ class Profile:
         raise UnknownName(kind, model, {n for n in names if n != model or not labelled})
 
     def samples(self, model: str, batch: int | None = None) -> Samples:
-        """Inference samples of a model, or its learning samples at a batch size."""
+        """Inference samples of a model, or its learning samples at a batch size; ``live.NAME``: of the live loop.
+
+        Raises
+        ------
+        UnknownName, InvalidValue
+            If there are none.
+        """
+        if model.startswith(LIVE_PREFIX) and model not in self.models:
+            return self._live_samples(model.removeprefix(LIVE_PREFIX), batch)
         found = self.find(model)
         if batch is None:
             if found.inference is None:
@@ -136,8 +163,28 @@ class Profile:
             )
         return found.learning[batch]
 
+    def _live_samples(self, name: str, batch: int | None) -> Samples:
+        if self.live is None:
+            raise InvalidValue(
+                f"profile {self.name!r} does not say what the live loop costs; run rtsim calibrate --live only"
+            )
+        if batch is not None:
+            raise InvalidValue(
+                f"{LIVE_PREFIX}{name} of profile {self.name!r} is no learning step; give a model, or leave @batch out"
+            )
+        if name not in self.live.times:
+            raise UnknownName(f"time of the live loop in profile {self.name!r}", name, self.live.times)
+        return self.live.times[name]
+
     def to_json(self) -> dict[str, Any]:
-        """The profile as JSON values, schema ``rtsim.profile/1``."""
+        """The profile as JSON values, schema ``rtsim.profile/1``.
+
+        ``"live"`` is there only if it was measured; readers that do not know it leave it out.
+        """
+        live: dict[str, Any] = {}
+        if self.live is not None:
+            times = {name: samples.to_json() for name, samples in self.live.times.items()}
+            live = {"live": {"settings": dict(self.live.settings), "times": times}}
         return {
             "schema": SCHEMA,
             "name": self.name,
@@ -154,6 +201,7 @@ class Profile:
                 }
                 for key, m in self.models.items()
             },
+            **live,
         }
 
     def save(self, path: str | Path) -> Path:
@@ -253,6 +301,14 @@ def _parse(data: object, source: str) -> Profile:
             inference=None if inference is None else samples(inference, f"models.{key}.inference"),
             learning=learning,
         )
+    live = None
+    if "live" in root:
+        entry = need(root["live"], dict, "live")
+        times = need(entry.get("times"), dict, "live.times")
+        live = LiveTimes(
+            need(entry.get("settings", {}), dict, "live.settings"),
+            {name: samples(item, f"live.times.{name}") for name, item in times.items()},
+        )
     machine = need(root.get("machine", {}), dict, "machine")
     need(machine.get("cpu", ""), str, "machine.cpu")
     return Profile(
@@ -261,6 +317,7 @@ def _parse(data: object, source: str) -> Profile:
         machine=machine,
         models=models,
         created=need(root.get("created", ""), str, "created"),
+        live=live,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -178,10 +179,14 @@ def test_timer_cuda_times_between_events_and_waits_for_the_end(monkeypatch: pyte
         def record(self) -> None:
             calls.append("record")
 
+        def synchronize(self) -> None:
+            calls.append("wait for the end")
+
         def elapsed_time(self, end: Event) -> float:
             return 1.5 if end is not self else 0.0
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: calls.append("synchronize"))
+    stream = SimpleNamespace(synchronize=lambda: calls.append("wait for the stream"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
     assert operations.timer(lambda: calls.append("run"), "cuda")() == 1_500_000
-    assert calls == ["synchronize", "record", "run", "record", "synchronize"]
+    assert calls == ["wait for the stream", "record", "run", "record", "wait for the end"]

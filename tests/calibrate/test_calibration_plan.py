@@ -23,6 +23,10 @@ from rtsim.errors import InvalidValue, UnknownName
         ("threads", 0),
         ("threads", 1.5),
         ("threads", True),
+        ("processes", 0),
+        ("processes", 1001),
+        ("streams", 1.5),
+        ("streams", 1001),
         ("batch", (0,)),
         ("batch", (16, 16)),
         ("batch", (2.0,)),
@@ -63,6 +67,8 @@ def test_plan_key_default_names_family_depth_and_k() -> None:
 def test_plan_key_everything_else_is_a_suffix() -> None:
     plan = CalibrationPlan(depth=30, precision="bf16", channels_last=True, compiled=True, threads=2, device="cuda")
     assert plan.key(18.5) == "resnet30-k18.5-bf16-channels_last-compiled-t2-cuda"
+    assert CalibrationPlan(processes=4).key(7) == "resnet15-k7-p4"
+    assert CalibrationPlan(device="cuda", streams=4).key(7) == "resnet15-k7-cuda-s4"
 
 
 def test_plan_total_counts_inference_and_every_batch() -> None:

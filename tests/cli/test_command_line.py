@@ -372,7 +372,7 @@ def test_help_answers_within_half_a_second():
     assert min(times) < 0.5
 
 
-CALIBRATE = ["calibrate", "--k", "0.0625", "--time-limit", "200ms"]
+CALIBRATE = ["calibrate", "--k", "0.0625", "--time-limit", "200ms", "--live", "no"]
 
 
 def test_calibrate_writes_a_profile_that_compare_reads_and_append_adds_to_it(said, tmp_path):
@@ -406,7 +406,7 @@ def test_calibrate_that_measures_nothing_keeps_the_old_profile(said, tmp_path):
     path = tmp_path / "p.json"
     said(*CALIBRATE, "--batch", "--out", str(path))
     before = path.read_bytes()
-    code, _, err = said("calibrate", "--k", "10000", "--batch", "--out", str(path))
+    code, _, err = said("calibrate", "--k", "10000", "--batch", "--live", "no", "--out", str(path))
     assert code == 2
     assert "nothing was measured" in err
     assert path.read_bytes() == before

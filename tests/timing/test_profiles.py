@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName
-from rtsim.timing import ModelTimes, Profile, Samples, law, shipped
+from rtsim.timing import LiveTimes, ModelTimes, Profile, Samples, law, shipped
 
 NUMBERS = st.lists(st.integers(0, 10**15), min_size=1, max_size=30).map(tuple)
 SAMPLES = st.builds(Samples, NUMBERS, st.lists(st.integers(0, 10**15), max_size=4).map(tuple), st.text(max_size=20))
@@ -27,6 +28,7 @@ MODELS = st.builds(
     st.one_of(st.none(), SAMPLES),
     st.dictionaries(st.integers(1, 4096), SAMPLES, max_size=2),
 )
+LIVE = st.builds(LiveTimes, SETTINGS, st.dictionaries(st.text(min_size=1, max_size=8), SAMPLES, max_size=3))
 PROFILES = st.builds(
     Profile,
     st.text(min_size=1, max_size=10),
@@ -34,6 +36,7 @@ PROFILES = st.builds(
     SETTINGS,
     st.dictionaries(st.text(min_size=1, max_size=8), MODELS, max_size=3),
     st.text(max_size=20),
+    st.one_of(st.none(), LIVE),
 )
 
 
@@ -59,7 +62,8 @@ def small() -> Profile:
         "b": ModelTimes("10M", 10_000_000, {}, None, {}),
         "c": ModelTimes("10M", 10_000_001, {}, times, {}),
     }
-    return Profile("here", "a machine", {"cpu": "x"}, models, "2026-01-01")
+    live = LiveTimes({"workers": 4}, {"dispatch": Samples((100_000, 300_000)), "emulator.atari:Boxing": times})
+    return Profile("here", "a machine", {"cpu": "x"}, models, "2026-01-01", live)
 
 
 def test_samples_summary_equals_the_statistics_by_hand() -> None:
@@ -81,6 +85,23 @@ def test_law_profile_text_of_a_file_draws_from_its_samples(tmp_path: Path) -> No
     assert law(f"profile:{path}#a", batch=16).mean == found.mean
 
 
+def test_law_profile_text_of_the_live_loop_draws_from_its_samples(tmp_path: Path) -> None:
+    path = small().save(tmp_path / "p.json")
+    found = law(f"profile:{path}#live.dispatch")
+    assert found.mean == pytest.approx(0.000_2)
+    assert str(found) == f"profile:{path}#live.dispatch"
+    assert law(f"profile:{path}#live.emulator.atari:Boxing").mean == law(f"profile:{path}#a").mean
+
+
+def test_profile_model_named_like_a_time_of_the_live_loop_is_the_model() -> None:
+    profile = replace(small(), models={"live.dispatch": small().models["a"]})
+    assert profile.samples("live.dispatch") == small().models["a"].inference
+
+
+def test_profile_without_live_is_written_as_before() -> None:
+    assert "live" not in replace(small(), live=None).to_json()
+
+
 def test_profile_find_by_key_or_by_a_label_of_one_model() -> None:
     profile = small()
     assert profile.find("a") is profile.find("1M")
@@ -93,6 +114,12 @@ def test_profile_find_by_key_or_by_a_label_of_one_model() -> None:
 def test_profile_times_that_were_not_measured_are_refused_with_the_remedy() -> None:
     with pytest.raises(InvalidValue, match="calibrate"):
         small().samples("b")
+    with pytest.raises(UnknownName, match=r"'dispatsh' unknown .*'dispatch'.*choose from dispatch, emulator"):
+        small().samples("live.dispatsh")
+    with pytest.raises(InvalidValue, match=r"live.dispatch .* is no learning step"):
+        small().samples("live.dispatch", batch=16)
+    with pytest.raises(InvalidValue, match=r"'epyc' does not say .* --live only"):
+        Profile.load("epyc").samples("live.dispatch")
     with pytest.raises(InvalidValue, match=r"batch 8 .*has: 16.*--batch 8"):
         small().samples("a", batch=8)
 
@@ -175,6 +202,13 @@ WRONG_FIELDS: list[tuple[str, object, str]] = [
     ("models.a.learning", {"-1": {"samples_ns": [1]}}, "batch"),
     ("models.a.learning", {"sixteen": {"samples_ns": [1]}}, "sixteen"),
     ("models.a.learning", {"16": {}}, "samples_ns"),
+    ("live", None, "live"),
+    ("live", [], "live"),
+    ("live.times", None, "live.times"),
+    ("live.settings", 4, "live.settings"),
+    ("live.times.dispatch", 5, "live.times.dispatch"),
+    ("live.times.dispatch.samples_ns", [], "empty"),
+    ("live.times.dispatch.samples_ns", [-1], "-1"),
 ]
 
 
