@@ -10,6 +10,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -78,6 +80,29 @@ def write_section(page: Path, name: str, text: str) -> None:
         re.escape(begin) + ".*" + re.escape(end), lambda _: f"{begin}\n{text}\n{end}", before, flags=re.DOTALL
     )
     write_atomically(page, after.encode())
+
+
+def machine() -> dict[str, Any]:
+    """Where and with what results were made: JSON values."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from rtsim.live.machine import about
+    from rtsim.version import __version__
+
+    packages = {}
+    for name in ("numpy", "torch", "ale-py", "stable-retro"):
+        with suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    date = datetime.now(UTC).isoformat(timespec="minutes")
+    return {**about(), "rtsim": __version__, "packages": packages, "date": date}
+
+
+def machine_line(found: dict[str, Any]) -> str:
+    """What :func:`machine` found, as one line of a page."""
+    packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items())
+    cores = f"{found['usable_cores'] or found['logical_cores']} cores"
+    words = (found["cpu"], cores, found["os"], f"Python {found['python']}", packages, f"rtsim {found['rtsim']}")
+    return f"Measured on {found['date'][:10]}: {', '.join(filter(None, words))}."
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -24,14 +24,18 @@ class Watch:
         ``steal_fraction`` is the share of CPU time that the hypervisor gave to others during
         the run, ``busy_fraction`` the share that was not idle.
         """
-        return {
-            "cpu": _cpu(),
-            "logical_cores": os.cpu_count(),
-            "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-            "os": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
-            "python": platform.python_version(),
-            **_shares(self._before, _ticks()),
-        }
+        return {**about(), **_shares(self._before, _ticks())}
+
+
+def about() -> dict[str, Any]:
+    """The machine and its Python: JSON values, None where the system does not tell."""
+    return {
+        "cpu": _cpu(),
+        "logical_cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "os": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
+        "python": platform.python_version(),
+    }
 
 
 def _ticks() -> list[int] | None:

@@ -127,4 +127,3 @@ def fewest_learners(
 
 def _clear(value: float, target: float) -> bool:
     return not target / 2 < value < 2 * target
-
