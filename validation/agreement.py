@@ -219,16 +219,12 @@ def record(data: dict[str, Any], out: Path) -> None:
 
 
 def main() -> int:
-    parser = scripts.Parser(prog="agreement.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = scripts.measuring("agreement.py", __doc__, "two plans, two runs of 2 s")
     parser.add_argument("--only", nargs="+", metavar="NAME", help='these plans only, e.g. "timed-6 exp_time"')
     parser.add_argument("--minutes", type=float, default=1e6, metavar="M", help="begin no run after this time")
     parser.add_argument("--list", action="store_true", help="name the plans and leave")
-    parser.add_argument("--quick", action="store_true", help="two plans, two runs of 2 s; written to --out alone")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder with a README.md (default: this one)")
-    arguments = parser.parse_args()
-    if arguments.quick and arguments.out is None:
-        parser.error("--quick needs --out, so that it does not replace what was measured at full length")
-    out = arguments.out or FOLDER
+    arguments = scripts.parsed(parser, FOLDER)
+    out = arguments.out
     entries = {entry.name: entry for entry in grid()}
     for name in arguments.only or ():
         if name not in entries:

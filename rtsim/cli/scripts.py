@@ -30,6 +30,23 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+def measuring(name: str, described: str | None, quick: str) -> Parser:
+    """The flags that all scripts have which measure: ``--quick``, and ``--out`` for a folder with a README.md."""
+    parser = Parser(prog=name, description=(described or "").split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help=f"{quick}; written to --out alone")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder with a README.md (default: the script's)")
+    return parser
+
+
+def parsed(parser: Parser, folder: Path) -> argparse.Namespace:
+    """The arguments, ``out`` being a folder; a quick run must not replace what was measured at full length."""
+    arguments = parser.parse_args()
+    if arguments.quick and arguments.out is None:
+        parser.error("--quick needs --out, so that it does not replace what was measured at full length")
+    arguments.out = arguments.out or folder
+    return arguments
+
+
 def guarded(name: str, main: Callable[[], int]) -> int:
     """Exit code of a script: its own; 2 with one line for an error of rtsim; 130 for Ctrl-C."""
     try:
