@@ -154,9 +154,13 @@ def section(data: dict[str, Any] | None) -> str:
             "",
             tables[0],
             "",
+            "![Required workers against inference time and parameters](results/required_workers_hardware.png)",
+            "",
             "Fewest learners that learn from every transition:",
             "",
             tables[1],
+            "",
+            "![Required learners against learning time and parameters](results/required_learners_hardware.png)",
         ]
     )
 

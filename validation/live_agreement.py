@@ -98,12 +98,12 @@ def play_all(entries: list[Entry], runs: int, seconds: float, recorded: Path, un
         if trials.finished(trials.find_trial(plan, recorded, entry.stem)):
             continue
         if time.monotonic() > until:
-            print(f"agreement.py: time is up before run {number} of {len(wanted)}; run it again", file=sys.stderr)
+            print(f"live_agreement.py: time is up before run {number} of {len(wanted)}; run it again", file=sys.stderr)
             return
         try:
             found = trials.make_trial(plan, recorded, entry.stem)
         except LiveFault as fault:
-            print(f"agreement.py: {entry.name}, seed {seed}: {fault}; left out", file=sys.stderr)
+            print(f"live_agreement.py: {entry.name}, seed {seed}: {fault}; left out", file=sys.stderr)
             continue
         state = f"disturbed in {found.attempts} attempts" if found.disturbed else "fine"
         print(f"{number}/{len(wanted)} {entry.name}, seed {seed}: {state}", file=sys.stderr, flush=True)
@@ -128,7 +128,7 @@ def compare(entry: Entry, runs: int, seconds: float, recorded: Path, seeds: int)
         "name": entry.name,
         "group": entry.group,
         "rule": entry.settings["alg"],
-        "verdict": acceptance.verdict(limits),
+        "verdict": acceptance.verdict(limits) if all(replay.faithful for replay in replays) else acceptance.DIFFERS,
         "checks": [asdict(check) for check in limits],
         "runs": [
             {
@@ -172,6 +172,10 @@ def section(data: dict[str, Any] | None) -> str:
             ],
             [_line(plan) for plan in data["plans"]],
         ),
+        "",
+        "![Inaction and mean delay of every plan, live and simulated](results/agreement.png)",
+        "",
+        "![Distributions of the delay of a few plans, live and simulated](results/agreement_delays.png)",
     ]
     reasons: Counter[str] = Counter()
     for plan in data["plans"]:
@@ -219,7 +223,7 @@ def record(data: dict[str, Any], out: Path) -> None:
 
 
 def main() -> int:
-    parser = scripts.measuring("agreement.py", __doc__, "two plans, two runs of 2 s")
+    parser = scripts.measuring("live_agreement.py", __doc__, "two plans, two runs of 2 s")
     parser.add_argument("--only", nargs="+", metavar="NAME", help='these plans only, e.g. "timed-6 exp_time"')
     parser.add_argument("--minutes", type=float, default=1e6, metavar="M", help="begin no run after this time")
     parser.add_argument("--list", action="store_true", help="name the plans and leave")
@@ -252,4 +256,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(scripts.guarded("agreement.py", main))
+    raise SystemExit(scripts.guarded("live_agreement.py", main))
