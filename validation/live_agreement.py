@@ -207,7 +207,7 @@ def _pair(row: dict[str, Any], digits: int) -> str:
 
 def _mark(check: dict[str, Any]) -> str:
     """An asterisk where a limit is missed, in brackets where the runs differ as much among themselves."""
-    return "" if check["holds"] else " (\\*)" if check["within_runs"] else " \\*"
+    return "" if check["holds"] is not False else " (\\*)" if check["within_runs"] else " \\*"
 
 
 def record(data: dict[str, Any], out: Path) -> None:

@@ -30,6 +30,7 @@ class Check:
     limit : float
         At least this share, or a difference of at most this size.
     holds : bool or None
+        None where there was nothing to measure, neither live nor simulated: an agent that never acts has no delay.
     within_runs : bool or None
         Where a difference is too large: whether it is still no larger than half the 99 % interval of the
         mean of the live runs, so that these runs cannot tell.
@@ -63,7 +64,7 @@ def verdict(found: Sequence[Check]) -> str:
     >>> verdict([Check("a", 0.5, 0.9, False)])
     'differs'
     """
-    missed = [check for check in found if not check.holds]
+    missed = [check for check in found if check.holds is False]
     if not missed:
         return AGREES
     return SPREAD if all(check.within_runs for check in missed) else DIFFERS
@@ -80,7 +81,7 @@ def _relative(row: Row, limit: float) -> Check:
 
 def _difference(row: Row, error: float | None, limit: float, scale: float | None = 1.0) -> Check:
     if error is None or scale is None:
-        return Check(row.quantity, error, limit, None)
+        return Check(row.quantity, error, limit, None if row.live is None and row.simulated is None else False)
     holds = abs(error) <= limit
     within = None if holds or row.live_ci99 is None else abs(error) <= _half(row.live_ci99) / scale
     return Check(row.quantity, error, limit, holds, within)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rtsim.live import LivePlan
 from rtsim.live.acceptance import AGREES, DIFFERS, SPREAD, checks, verdict
 from rtsim.live.agreement import Agreement, Identity, Row, agree
@@ -46,6 +48,17 @@ def test_time_beyond_its_limit_but_within_the_runs_is_told_apart() -> None:
     assert verdict(checks(found(time=21.2, half=0.05))) == DIFFERS
     # What differs in the sources cannot be excused by spread.
     assert verdict(checks(found(time=20.6, half=0.05, same=900))) == DIFFERS
+
+
+def test_agent_that_never_acts_agrees_only_if_it_does_not_in_the_simulation_either() -> None:
+    scenario = Scenario("time_triggered(deadline=30ms)", "100ms", workers=5, steps=300)  # every action comes too late
+    runs = [pretend(LivePlan(scenario.with_(seed=seed), "blocks")) for seed in range(2)]
+    assert runs[0].acted.sum() == 0
+    never = checks(agree(runs, seeds=2, with_rewards=False))
+    assert [check.holds for check in never] == [True, True, None, None]
+    assert verdict(never) == AGREES
+    only_live = Row("delay, mean", "", None, None, 5.0, None, None, None, None)
+    assert verdict(checks(replace(found(), rows=(*found().rows[:2], only_live)))) == DIFFERS
 
 
 def test_runs_that_are_simulations_agree_with_the_simulator() -> None:

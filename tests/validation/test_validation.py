@@ -75,7 +75,7 @@ def test_pictures_of_the_page_exist_with_their_data() -> None:
 def test_recorded_verdicts_are_those_of_the_recorded_numbers() -> None:
     data = scripts.read_results(FOLDER / "results" / "agreement.json", load("live_agreement").SCHEMA)
     for plan in (data or {"plans": []})["plans"]:
-        missed = [check for check in plan["checks"] if not check["holds"]]
+        missed = [check for check in plan["checks"] if check["holds"] is False]
         if not all(run["replayed"] for run in plan["runs"]):
             assert plan["verdict"] == DIFFERS
         elif not missed:
