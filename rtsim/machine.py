@@ -35,14 +35,18 @@ class Watch:
         ``steal_fraction`` is the share of CPU time that the hypervisor gave to others since
         the beginning, ``busy_fraction`` the share that was not idle.
         """
-        return {
-            "cpu": cpu()[0],
-            "logical_cores": os.cpu_count(),
-            "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-            "os": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
-            "python": platform.python_version(),
-            **shares(self._before, ticks()),
-        }
+        return {**about(), **shares(self._before, ticks())}
+
+
+def about() -> dict[str, Any]:
+    """The machine and its Python: JSON values, None where the system does not tell."""
+    return {
+        "cpu": cpu()[0],
+        "logical_cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "os": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
+        "python": platform.python_version(),
+    }
 
 
 def cpu() -> tuple[str, list[str] | None]:

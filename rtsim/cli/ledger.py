@@ -5,10 +5,8 @@ Not a command of ``rtsim``: the scripts are not installed. ``python theory/ledge
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,20 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rtsim import __version__
+from rtsim.cli.scripts import Parser, markdown, marks, write_section
 from rtsim.errors import FileProblem, RtsimError, UnknownName, read_text, write_atomically
 from rtsim.experiments.claims import Claim, examine, names
 from rtsim.experiments.executors import cores, leave_with_parent
 
 SCHEMA = "rtsim.ledger/1"
-BEGIN, END = "<!-- ledger: begin -->", "<!-- ledger: end -->"
-
-
-class _Parser(argparse.ArgumentParser):
-    """One line for a bad flag, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message}; --help lists the flags", file=sys.stderr)
-        raise SystemExit(2)
+BEGIN, END = marks("ledger")
 
 
 def show(claim: Callable[[bool], Claim], argv: Sequence[str] | None = None) -> NoReturn:
@@ -38,7 +29,7 @@ def show(claim: Callable[[bool], Claim], argv: Sequence[str] | None = None) -> N
 
     Exits with 0, or with 1 if the claim is undecided, or 2 for a bad flag.
     """
-    parser = _Parser(description="Examine one claim.", allow_abbrev=False)
+    parser = Parser(description="Examine one claim.", allow_abbrev=False)
     parser.add_argument("--full", action="store_true", help="sizes for publication")
     arguments = parser.parse_args(argv)
     found = claim(arguments.full)
@@ -64,7 +55,7 @@ def main(folder: Path, argv: Sequence[str] | None = None, *, order: Sequence[str
     int
         0; 1 if a verdict differs from the recorded one or is undecided; 2 for bad input; 130 if interrupted.
     """
-    parser = _Parser(prog="ledger.py", description="Do the papers' claims hold?", allow_abbrev=False)
+    parser = Parser(prog="ledger.py", description="Do the papers' claims hold?", allow_abbrev=False)
     parser.add_argument("--full", action="store_true", help="sizes for publication instead of small ones")
     parser.add_argument("--record", action="store_true", help="accept verdicts that differ from the recorded ones")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these claims only; nothing is written")
@@ -171,11 +162,8 @@ def differences(found: Sequence[Claim], recorded: dict[str, Any], complete: bool
 
 def table(found: Sequence[Claim]) -> str:
     """The verdicts as a Markdown table."""
-    lines = ["| claim | source | verdict |", "|---|---|---|"]
-    for each in found:
-        cells = (f"[{each.title}]({each.name}.py)", each.source, f"**{each.verdict.kind}**{_rest(each)}")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+    rows = [(f"[{each.title}]({each.name}.py)", each.source, f"**{each.verdict.kind}**{_rest(each)}") for each in found]
+    return markdown(("claim", "source", "verdict"), rows)
 
 
 def _rest(claim: Claim) -> str:
@@ -196,11 +184,5 @@ def _record(folder: Path, found: Sequence[Claim], recorded: dict[str, Any], full
         "claims": {each.name: each.to_json() for each in found},
     }
     write_atomically(folder / "ledger.json", (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
-    page = folder / "README.md"
-    text = read_text(page, "page", 10**7)
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise FileProblem(f"{page} must hold the lines {BEGIN} and {END} once each, with the table between them")
-    between = f"{BEGIN}\n{table(found)}\n{END}"
-    changed = re.sub(re.escape(BEGIN) + ".*" + re.escape(END), lambda _: between, text, flags=re.DOTALL)
-    write_atomically(page, changed.encode())
+    write_section(folder / "README.md", "ledger", table(found))
     print(f"recorded in {folder.name}/ledger.json and {folder.name}/README.md", file=sys.stderr)

@@ -187,6 +187,8 @@ class Agreement:
     rows : tuple of Row
     delay_distance : float
         Kolmogorov–Smirnov distance of the delay distributions, fitted simulation against live, 0..1.
+    live_delays, simulated_delays : tuple of float
+        Share of the agent's steps by delay, from 0 steps on, all runs together.
     fitted_on : str
         Which runs the profile was fitted to.
     """
@@ -195,6 +197,8 @@ class Agreement:
     identities: tuple[Identity, ...]
     rows: tuple[Row, ...]
     delay_distance: float
+    live_delays: tuple[float, ...]
+    simulated_delays: tuple[float, ...]
     fitted_on: str
     limits: tuple[str, ...] = field(default=LIMITS)
 
@@ -208,6 +212,8 @@ class Agreement:
             "identities": [asdict(one) for one in self.identities],
             "rows": [asdict(row) for row in self.rows],
             "delay_distance": self.delay_distance,
+            "live_delays": list(self.live_delays),
+            "simulated_delays": list(self.simulated_delays),
             "limits": list(self.limits),
         }
 
@@ -302,9 +308,17 @@ def agree(
             float(virtual.recorded(s)["reward"].sum() / (len(s) * first.scenario.step_mean)) for s in schedules
         ]
         rows.append(_row("reward rate", "1/s", live_rewards, rewards))
-    distance = _distance(schedules, simulated, warmup)
+    delays = [np.concatenate([_delays(s, warmup) for s in group]) for group in (schedules, simulated)]
     fitted_on = "the other half of the runs" if len(schedules) > 1 else "the same run"
-    return Agreement(len(schedules), tuple(identities), tuple(rows), distance, fitted_on)
+    return Agreement(
+        len(schedules),
+        tuple(identities),
+        tuple(rows),
+        _distance(*delays),
+        _shares(delays[0]),
+        _shares(delays[1]),
+        fitted_on,
+    )
 
 
 def _unseeded(plan: dict[str, Any]) -> dict[str, Any]:
@@ -362,11 +376,15 @@ def _mean99(values: list[float]) -> tuple[float | None, Interval | None]:
     return mean_interval(found, 0.99) if found else (None, None)
 
 
-def _distance(live: Sequence[Schedule], simulated: Sequence[Schedule], warmup: int) -> float:
+def _shares(delays: NDArray[np.int64]) -> tuple[float, ...]:
+    found: list[float] = (np.bincount(delays) / max(len(delays), 1)).tolist()
+    return tuple(found)
+
+
+def _distance(live: NDArray[np.int64], simulated: NDArray[np.int64]) -> float:
     """Kolmogorov–Smirnov distance of the delays."""
     from scipy.stats import ks_2samp
 
-    ours = [np.concatenate([_delays(s, warmup) for s in group]) for group in (live, simulated)]
-    if min(map(len, ours)) == 0:
-        return float(len(ours[0]) != len(ours[1]))
-    return float(ks_2samp(*ours).statistic)
+    if min(len(live), len(simulated)) == 0:
+        return float(len(live) != len(simulated))
+    return float(ks_2samp(live, simulated).statistic)

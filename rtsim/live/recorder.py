@@ -38,10 +38,10 @@ class Recorder:
     def drain(self) -> None:
         """Take what has been written since the last call."""
         memory = self.memory
-        before = len(self._steps)
+        before = self.steps
         self._taken_steps = self._take(memory.steps, self._taken_steps, int(memory.control[m.STEPS]), self._steps)
-        for rows in self._steps[before:]:
-            self.reward += float(_rewards(rows[:, m.STEP_ROW.index("reward_bits")]).sum())
+        fresh = self.newest(self.steps - before)
+        self.reward += float(_rewards(fresh[:, m.STEP_ROW.index("reward_bits")]).sum())
         written = int(memory.control[m.UPDATES])
         self._taken_updates = self._take(memory.updates, self._taken_updates, written, self._updates)
         for w in np.flatnonzero(memory.heads != memory.drained).tolist():
@@ -53,6 +53,9 @@ class Recorder:
         self.lost += lost
         if end > first + lost:
             into.append(ring[np.arange(first + lost, end) % len(ring)])
+            # Halves of equal size are joined: many small arrays would take twice the memory of their rows.
+            while len(into) > 1 and len(into[-2]) <= len(into[-1]):
+                into[-2:] = [np.concatenate(into[-2:])]
         return end
 
     def note_unfinished(self) -> None:
@@ -69,14 +72,14 @@ class Recorder:
         return sum(map(len, self._steps))
 
     def newest(self, count: int) -> Rows:
-        """The newest rows of steps, at most about ``count``, shape (n, len(STEP_ROW))."""
-        found, total = [], 0
+        """The newest rows of steps, at most ``count``, shape (n, len(STEP_ROW))."""
+        found = [np.zeros((0, len(m.STEP_ROW)), np.int64)]
         for rows in reversed(self._steps):
-            found.append(rows)
-            total += len(rows)
-            if total >= count:
+            if count <= 0:
                 break
-        return np.concatenate(found[::-1]) if found else np.zeros((0, len(m.STEP_ROW)), np.int64)
+            found.append(rows[-count:])
+            count -= len(rows)
+        return np.concatenate(found[::-1])
 
     def schedule(self, about: dict[str, Any]) -> Schedule | None:
         """The Schedule of what was recorded, or None if not one step was.

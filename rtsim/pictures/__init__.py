@@ -10,6 +10,7 @@ Nothing here is shown on a screen or touches matplotlib's global state, and matp
 imported only when something is drawn.
 """
 
+from rtsim.pictures.agreement import agreement_rows, delays_rows, plot_agreement, plot_delays
 from rtsim.pictures.delay_regret import delay_regret_rows, plot_delay_regret
 from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_time
 from rtsim.pictures.inaction import inaction_rows, plot_inaction
@@ -23,14 +24,18 @@ from rtsim.pictures.timeline import plot_timeline, timeline_rows
 from rtsim.pictures.trace import chrome_trace, write_trace
 
 __all__ = [
+    "agreement_rows",
     "checked_suffix",
     "chrome_trace",
     "delay_regret_rows",
+    "delays_rows",
     "figure_of",
     "inaction_rows",
     "interaction_time_rows",
     "lateness_rows",
+    "plot_agreement",
     "plot_delay_regret",
+    "plot_delays",
     "plot_inaction",
     "plot_interaction_time",
     "plot_lateness",

@@ -82,7 +82,7 @@ def scaling_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
     ]
 
 
-def plot_scaling(points: Sequence[Point]) -> Figure:
+def plot_scaling(points: Sequence[Point], *, live: Sequence[Point] = ()) -> Figure:
     """Required workers (or learners) against mean time, and against parameters where they are known; log-log.
 
     One row of axes for each family of laws (such as ε = 0 and ε = 0.5), one line for each rule,
@@ -95,6 +95,8 @@ def plot_scaling(points: Sequence[Point]) -> Figure:
     ----------
     points : sequence of Point
         All of one measure.
+    live : sequence of Point
+        The same, counted in real time: hollow squares of the colour of their series.
 
     Returns
     -------
@@ -121,7 +123,9 @@ def plot_scaling(points: Sequence[Point]) -> Figure:
     grid = figure.subplots(len(shown), 2 if sized else 1, squeeze=False, sharey="row")
     for row, name in zip(grid, shown, strict=True):
         here = [point for point in points if point.family == name]
+        counted = [point for point in live if point.family == name]
         _draw(row[0], here, looks, workers, lambda point: point.time_s)
+        _draw_live(row[0], counted, looks, lambda point: point.time_s)
         row[0].set_xlabel(f"mean {'inference' if workers else 'learning'} time (s)")
         row[0].set_title("\n".join(textwrap.wrap(name, 62)).replace("$", r"\$"), loc="left", fontsize="small")
         row[0].set_ylabel(_needed(workers))
@@ -129,6 +133,7 @@ def plot_scaling(points: Sequence[Point]) -> Figure:
             known = [point for point in here if point.parameters is not None]
             row[1].set_visible(bool(known))
             _draw(row[1], known, looks, workers, lambda point: float(point.parameters or 0))
+            _draw_live(row[1], counted, looks, lambda point: float(point.parameters or 0))
             row[1].set_xlabel("parameters $|θ|$")
     _legend(figure, list(grid.flat))
     first = grid[0][0]
@@ -226,6 +231,22 @@ def _draw(
     ax.set_ylim(bottom=0.8)
     style.plain(ax, legend=False, grid="both")
     _label_ticks(ax, log)
+
+
+def _draw_live(
+    ax: Axes, points: Sequence[Point], looks: dict[str, style.Look], across: Callable[[Point], float]
+) -> None:
+    """Hollow squares, a little larger for each series, so that those at one place can be told apart."""
+    for number, (name, look) in enumerate(looks.items()):
+        here = [point for point in points if point.series == name and point.median is not None]
+        square = {**style.HARDWARE, "markersize": 10 + 4 * number, "markeredgecolor": look.colour, "zorder": 3}
+        if here:
+            ax.plot(
+                [across(point) for point in here],
+                [float(point.median or 0) for point in here],
+                label=_wrapped(f"live, {name}").replace("$", r"\$"),
+                **square,
+            )
 
 
 def _label_ticks(ax: Axes, both: bool) -> None:

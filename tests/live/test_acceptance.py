@@ -1,0 +1,83 @@
+"""The limits of agreement, on statistics made by hand, and on runs that were simulated themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rtsim.live import LivePlan
+from rtsim.live.acceptance import AGREES, DIFFERS, SPREAD, checks, verdict
+from rtsim.live.agreement import Agreement, Identity, Row, agree
+from rtsim.scenario import Scenario
+from tests.live.pretended_runs import pretend
+
+
+def row(quantity: str, live: float, simulated: float, half: float) -> Row:
+    error = simulated - live
+    interval = (live - half, live + half)
+    return Row(quantity, "", live, interval, simulated, None, error, error / live, None)
+
+
+def found(
+    inaction: float = 0.1, time: float = 20.0, delay: float = 5.0, same: int = 1000, half: float = 0.0
+) -> Agreement:
+    """Live 0.1, 20 ms and 5 steps; ``half`` is half of each 99 % interval, as a share of the mean."""
+    rows = (
+        row("inaction fraction", 0.1, inaction, 0.1 * half),
+        row("interaction time, mean", 20.0, time, 20.0 * half),
+        row("delay, mean", 5.0, delay, 5.0 * half),
+    )
+    return Agreement(5, (Identity(1000, same, same, ()),), rows, 0.0, (), (), "the other half of the runs")
+
+
+def test_statistics_at_the_limits_agree_and_beyond_them_differ() -> None:
+    # 0.01 absolute, 2 %, 3 %, 99.9 %: a little within, a little beyond.
+    assert verdict(checks(found(0.1099, 20.39, 5.149, 999))) == AGREES
+    for beyond in (found(inaction=0.1101), found(time=20.41), found(delay=4.849), found(same=998)):
+        missed = [check.name for check in checks(beyond) if not check.holds]
+        assert len(missed) == 1
+        assert verdict(checks(beyond)) == DIFFERS
+
+
+def test_inaction_may_differ_by_as_much_as_the_runs_do() -> None:
+    assert verdict(checks(found(inaction=0.119, half=0.2))) == AGREES
+    assert verdict(checks(found(inaction=0.121, half=0.2))) == DIFFERS
+
+
+def test_time_beyond_its_limit_but_within_the_runs_is_told_apart() -> None:
+    assert verdict(checks(found(time=20.6, half=0.05))) == SPREAD
+    assert verdict(checks(found(time=21.2, half=0.05))) == DIFFERS
+    # What differs in the sources cannot be excused by spread.
+    assert verdict(checks(found(time=20.6, half=0.05, same=900))) == DIFFERS
+
+
+def test_agent_that_never_acts_agrees_only_if_it_does_not_in_the_simulation_either() -> None:
+    scenario = Scenario("time_triggered(deadline=30ms)", "100ms", workers=5, steps=300)  # every action comes too late
+    runs = [pretend(LivePlan(scenario.with_(seed=seed), "blocks")) for seed in range(2)]
+    assert runs[0].acted.sum() == 0
+    never = checks(agree(runs, seeds=2, with_rewards=False))
+    assert [check.holds for check in never] == [True, True, None, None]
+    assert verdict(never) == AGREES
+    only_live = Row("delay, mean", "", None, None, 5.0, None, None, None, None)
+    assert verdict(checks(replace(found(), rows=(*found().rows[:2], only_live)))) == DIFFERS
+
+
+def test_runs_that_are_simulations_agree_with_the_simulator() -> None:
+    scenario = Scenario("time_triggered", "lognorm(mean=50ms, cv=0.1)", workers=5, steps=1200)
+    runs = [pretend(LivePlan(scenario.with_(seed=seed), "blocks")) for seed in range(4)]
+    agreed = agree(runs, seeds=6, with_rewards=False)
+    assert verdict(checks(agreed)) == AGREES
+    assert all(one.share == 1.0 for one in agreed.identities)
+    assert abs(sum(agreed.live_delays) - 1) < 1e-9
+    assert abs(sum(agreed.simulated_delays) - 1) < 1e-9
+
+
+def test_runs_with_shorter_times_than_their_record_says_differ() -> None:
+    """The check can fail: spans a tenth shorter than what the steps show."""
+    scenario = Scenario("unstaggered", "lognorm(mean=100ms, cv=0.1)", workers=1, steps=1200)
+    runs = [pretend(LivePlan(scenario.with_(seed=seed), "blocks")) for seed in range(4)]
+    for run in runs:
+        assert run.spans is not None
+        lengths = run.spans["end_ns"] - run.spans["start_ns"]
+        run.spans["end_ns"] = run.spans["start_ns"] + lengths * 9 // 10
+    missed = {check.name for check in checks(agree(runs, seeds=6, with_rewards=False)) if not check.holds}
+    assert {"identical source", "interaction time, mean", "delay, mean"} <= missed
