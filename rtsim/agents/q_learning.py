@@ -25,9 +25,9 @@ class QUCB:
 
     the value acted on is the least Q(s, a) so far, and V its maximum over actions. Rewards are scaled to 0..1.
 
-    Equally good actions are equally likely: at first all are, and the bonuses keep them so for some visits. An update computes r + γ V(s') with
-    the parameters it read when it began; the entry Q(s, a) itself is moved from what it is at the landing, because an
-    entry read long ago would be subtracted several times, which diverges for step sizes near 1.
+    Equally good actions are equally likely: at first all are, and the bonuses keep them so for some visits. An update
+    computes r + γ V(s') with the parameters it read when it began; the entry Q(s, a) itself is moved from what it is at
+    the landing, because an entry read long ago would be subtracted several times, which diverges for step sizes near 1.
 
     Attributes
     ----------

@@ -336,7 +336,7 @@ def test_q_learning_loses_as_much_whatever_the_order_of_the_actions(learner: QUC
 
 
 def test_qucb_at_its_defaults_explores_the_hard_family_whichever_action_is_better():
-    """30,000 steps: uniform exploration at first, so neither nothing is lost nor half of what the worse action loses."""
+    """30,000 steps: uniform exploration at first, so more than nothing is lost, and less than by the worse action."""
     found = []
     for good in (0, 1):
         mdp = mdps.of(f"jao(good={good})")
@@ -345,7 +345,8 @@ def test_qucb_at_its_defaults_explores_the_hard_family_whichever_action_is_bette
         assert np.bincount(run.actions[run.states[:-1] == 0], minlength=2).min() > 3_000
         found.append([regret(mdp, learner, schedule, seed, best=Oracle()).learn for seed in range(8)])
     worst = regret(mdps.jao(), agents.Tabular([1, 0]), undelayed(30_000), best=Oracle()).learn
-    assert (0.2 * worst < np.array(found)).all() and (np.array(found) < 0.6 * worst).all()
+    assert 0.2 * worst < np.min(found)
+    assert np.max(found) < 0.6 * worst
     assert stats.ttest_ind(*found).pvalue > 1e-6
 
 
