@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
@@ -20,11 +19,7 @@ def run(arguments: Compare) -> int:
     from rtsim.experiments import Design, compare
     from rtsim.schedulers import RuleSpec
 
-    beside = arguments.csv and arguments.plot and Path(arguments.csv) == Path(arguments.plot).with_suffix(".csv")
-    # The rows hold the picture's data and more, so they may take its place.
-    check_writable(
-        "" if beside else arguments.csv, arguments.trace, pictures=(arguments.plot,), inputs=files_read(arguments)
-    )
+    check_writable(arguments.csv, arguments.trace, pictures=(arguments.plot,), inputs=files_read(arguments))
     if not arguments.alg:
         raise InvalidValue("--alg is empty; name at least one rule, e.g. --alg max_time exp_time (see rtsim rules)")
     specs = tuple(RuleSpec.of(text) for text in arguments.alg)
@@ -44,9 +39,7 @@ def run(arguments: Compare) -> int:
         agent=arguments.agent,
     )
     if arguments.mdp and not arguments.learning_time and design.learns:
-        render.note(
-            f"rtsim: {arguments.agent} learns after every step, in no time; give --learning-time to have it take time"
-        )
+        render.note(f"rtsim: {arguments.agent} learns at every step (no --learning-time)")
     with render.progress() as update:
         if design.clock == "compiled":
             update("loading the compiled clock (the first time it compiles, 10 to 30 s)", 0, 1)

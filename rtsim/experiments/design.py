@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from rtsim import mdps
+from rtsim.agents import AgentSpec
 from rtsim.clocks import engine_for
 from rtsim.errors import InvalidValue
-from rtsim.experiments.regrets import AgentSpec
 from rtsim.mdps import TabularMDP
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
@@ -46,7 +46,7 @@ class Design:
     mdp : TabularMDP, str or None
         Also tell the regret on this MDP, e.g. ``"jump(n=10, p=0.9)"``; see :func:`rtsim.mdps.of`.
     agent : AgentSpec or str
-        Who acts on it; see :data:`rtsim.experiments.regrets.AGENTS`.
+        Who acts on it; see :data:`rtsim.agents.AGENTS`.
     engine : {"auto", "simpy", "compiled"}
         The clock; results do not depend on it.
     """

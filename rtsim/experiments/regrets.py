@@ -2,115 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from rtsim import theory
-from rtsim.agents import QUCB, UCRL2, EpsilonGreedyQ, Oracle, Pending, Policy
-from rtsim.errors import InvalidValue, UnknownName
+from rtsim.agents import AgentSpec, Policy
 from rtsim.intervals import Interval
 from rtsim.mdps import TabularMDP
 from rtsim.regret import RegretCurve, RegretOverSeeds, reference, regret_curve
 from rtsim.schedule import Schedule
-from rtsim.timing import grammar
-
-
-@dataclass(frozen=True)
-class Agent:
-    """A named agent: one line on what it is, its source, and the class of those that learn."""
-
-    name: str
-    summary: str
-    source: str
-    learner: type | None = None
-
-
-AGENTS: Mapping[str, Agent] = {
-    agent.name: agent
-    for agent in (
-        Agent("best", "the best memoryless policy for the Schedule's delay: nothing is left to learn", "ours"),
-        Agent(
-            "oracle", "acts on the true current state, however late: what delay costs is the difference to it", "ours"
-        ),
-        Agent(
-            "pending",
-            "knows its pending actions and acts on what the state is likely to be",
-            "Katsikopoulos & Engelbrecht 2003",
-        ),
-        Agent("ucrl2", "optimism in the face of uncertainty", "Jaksch et al. 2010", UCRL2),
-        Agent("qucb", "optimistic Q-learning for average reward", "Jin et al. 2018; Wei et al. 2020", QUCB),
-        Agent(
-            "egreedy", "discounted Q-learning that explores with probability epsilon", "Watkins 1989", EpsilonGreedyQ
-        ),
-    )
-}
-#: Fields of learners that are not for texts: they depend on what else is simulated.
-_NOT_OPTIONS = ("every_step", "component", "reward_range")
-
-
-@dataclass(frozen=True)
-class AgentSpec:
-    """An agent with its options.
-
-    >>> str(AgentSpec.of("egreedy(epsilon=0.2)"))
-    'egreedy(epsilon=0.2)'
-    """
-
-    agent: Agent
-    options: tuple[tuple[str, float | str], ...] = ()
-
-    @classmethod
-    def of(cls, text: str | AgentSpec) -> AgentSpec:
-        """An agent from its name, with options in parentheses.
-
-        Raises
-        ------
-        InvalidValue, UnknownName
-        """
-        if isinstance(text, AgentSpec):
-            return text
-        node = grammar.parse(text, "agent")
-        name = node.text if isinstance(node, grammar.Word) else getattr(node, "name", None)
-        if not isinstance(name, str) or (isinstance(node, grammar.Call) and node.positional):
-            raise InvalidValue(f"agent {text!r} must read NAME or NAME(option=value, ...), e.g. qucb(bonus=0.1)")
-        if name not in AGENTS:
-            raise UnknownName("agent", name, AGENTS)
-        known = AGENTS[name].learner
-        names = [f.name for f in fields(known) if f.name not in _NOT_OPTIONS] if known else []
-        options: list[tuple[str, float | str]] = []
-        for key, value in (node.keywords if isinstance(node, grammar.Call) else {}).items():
-            if key not in names:
-                raise UnknownName(f"option of agent {name!r}", key, names or ["(none)"])
-            if isinstance(value, grammar.Quantity) and not value.unit:
-                options.append((key, value.value))
-            elif isinstance(value, grammar.Word):
-                options.append((key, value.text))
-            else:
-                raise InvalidValue(f"option {key} of agent {name!r} must be a bare number or a word")
-        return cls(AGENTS[name], tuple(options))
-
-    def __str__(self) -> str:
-        inside = ", ".join(
-            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in self.options
-        )
-        return f"{self.agent.name}({inside})" if inside else self.agent.name
-
-    def policy(self, best: Policy, learns: bool) -> Policy:
-        """The policy; learners learn after every step, in no time, where the Schedule has no updates.
-
-        Parameters
-        ----------
-        best : Policy
-            The best delayed policy.
-        learns : bool
-            Whether the Schedule has updates.
-        """
-        if self.agent.learner is not None:
-            made: Policy = self.agent.learner(**dict(self.options), every_step=not learns)
-            return made
-        return {"best": best, "oracle": Oracle(), "pending": Pending()}[self.agent.name]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import rtsim
 from rtsim import agents, mdps, theory
 from rtsim.agents import QUCB, UCRL2, EpsilonGreedyQ, Oracle, kernel, lessons
 from rtsim.agents.world import Draws, World
-from rtsim.errors import InvalidValue
+from rtsim.errors import InvalidValue, RtsimError
 from rtsim.mdps import TabularMDP
 from rtsim.regret import regret, regret_over_seeds
 from rtsim.rollout import Rollout, rollout, undelayed
@@ -475,3 +475,18 @@ def test_learning_regret_of_ucrl2_on_the_worst_of_the_jao_family_grows_like_the_
             worst[at] = max(worst[at], np.mean(lost))
     exponent = np.polyfit(np.log(lengths), np.log(worst), 1)[0]
     assert 0.4 < exponent < 0.65, exponent
+
+
+def test_agents_are_built_from_texts_as_on_the_command_line():
+    assert agents.of("qucb(bonus=0.1, credit=state)") == QUCB(bonus=0.1, credit="state")
+    assert agents.of("ucrl2(scale=0.1)", every_step=True, scale=0.2) == UCRL2(scale=0.2, every_step=True)
+    assert isinstance(agents.of("pending"), agents.Pending)
+    built = EpsilonGreedyQ()
+    assert agents.of(built) is built
+    assert str(agents.AgentSpec.of("qucb(bonus=0.1234567)")) == "qucb(bonus=0.1234567)"
+    for text, options, named in (
+        ("best", {}, "reference"), ("oracle", {"every_step": True}, "every_step"), ("ucrl2", {"bonus": 1}, "bonus"),
+        ("qucb(every_step=1)", {}, "every_step"), (built, {"epsilon": 0.2}, "built already"),
+    ):  # fmt: skip
+        with pytest.raises(RtsimError, match=named):
+            agents.of(text, **options)

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from rtsim import Design, Grid, Scenario, compare, mdps, simulate, sweep
-from rtsim.agents import QUCB
+from rtsim.agents import AGENTS, QUCB, AgentSpec
 from rtsim.errors import FileProblem, InvalidValue, UnknownName
 from rtsim.experiments import results
-from rtsim.experiments.regrets import AGENTS, REGRET_COLUMNS, AgentSpec, Rollouts
+from rtsim.experiments.regrets import REGRET_COLUMNS, Rollouts
 from rtsim.regret import reference, regret
 
 LAW = "lognorm(mean=84ms, cv=0.1)"
