@@ -624,11 +624,11 @@ def test_mdps_describes_an_mdp(said, tmp_path):
     file = tmp_path / "mine.json"
     file.write_text(
         '{"format": "rtsim-mdp", "version": 1, "states": 2, "actions": 2,'
-        ' "p": [[[0.5, 0.5], [1, 0]], [[0, 1], [0, 1]]],'
+        ' "p": [[[0.5, 0.5], [0, 1]], [[0, 1], [0, 1]]],'
         ' "r": [[0, 0], [1, -1]], "default": 1}'
     )
     text = said("mdps", str(file))[1]
-    lines = dict(line.strip().split("   ", 1) for line in text.splitlines() if "   " in line)
+    lines = dict(line.strip().split("  ", 1) for line in text.splitlines() if "  " in line.strip())
     assert {name.strip(): value.strip() for name, value in lines.items()} == {
         "states": "2", "actions": "2", "default policy": "the agent's action 1", "rewards": "-1 to 1",
         "optimal gain": "1 per step", "p_minimax": "0.5", "diameter": "infinite: some state is out of reach of another",
