@@ -186,7 +186,7 @@ class Sweep:
 
 @dataclass
 class Report:
-    """Summarise the run of a sweep: tables, and the figures of required workers and learners."""
+    """Summarise the run of a sweep: tables, and the figures of inaction and of required workers and learners."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """Directory of the run; it may still be going on."""

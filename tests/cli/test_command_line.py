@@ -507,6 +507,28 @@ def test_report_draws_what_was_searched_for(said, tmp_path):
     assert err.count("wrote") == 2
 
 
+def test_report_draws_inaction_and_gives_the_regret_its_intervals(said, tmp_path):
+    folder = tmp_path / "run"
+    words = ["--inference-time", "gamma(mean=90ms, cv=0.3)", "--alg", "exp_time", "max_time", "--workers", "3", "6"]
+    words += ["--mdp", "jump(n=3)", "inaction", "--steps", "500", "--seeds", "3", "--processes", "1"]
+    assert said("sweep", str(folder), *words)[0] == 0
+    code, out, err = said("report", str(folder))
+    assert (code, err.count("wrote")) == (0, 2)
+    assert (folder / "inaction.png").read_bytes().startswith(b"\x89PNG")
+    drawn = list(csv.DictReader(io.StringIO((folder / "inaction.csv").read_text())))
+    # Two rules, two numbers of workers; the MDP makes no difference to the inaction.
+    assert [(row["key"], row["workers"]) for row in drawn] == [
+        ("exp_time", "3"), ("exp_time", "6"), ("max_time", "3"), ("max_time", "6"),
+    ]  # fmt: skip
+    report = json.loads(said("report", str(folder), "--json")[1])
+    for group in report["statistics"]:
+        low, high = group["regret_ci95"]["regret_inaction_per_s"]
+        assert f"{group['means']['regret_inaction_per_s']:.3f} ± {(high - low) / 2:.3f}" in out
+    one = tmp_path / "one"
+    assert said("sweep", str(one), *GRID, "--workers", "3", "--seeds", "2")[0] == 0
+    assert "wrote" not in said("report", str(one))[2]
+
+
 def test_sweep_reads_grids_from_toml_and_flags_override(said, tmp_path):
     study = tmp_path / "study.toml"
     study.write_text(
