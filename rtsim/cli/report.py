@@ -11,7 +11,7 @@ from rtsim.cli.arguments import Report
 from rtsim.errors import FileProblem, InvalidValue
 
 if TYPE_CHECKING:
-    from rtsim.experiments.report import Group, RequiredPoint
+    from rtsim.experiments.report import Group, InactionCurves, RequiredPoint
 
 #: What was searched for, of which there is a figure; also the name of its file.
 FIGURES = ("required_workers", "required_learners")
@@ -50,13 +50,7 @@ def run(arguments: Report) -> int:
             for measure, found in points.items():
                 _print_required(measure, found)
     _draw(points, folder, arguments.format)
-    curves = inaction_curves(groups)
-    if curves is not None:
-        from rtsim.pictures import figure_of, inaction_rows, plot_inaction, save_figure
-
-        figure = figure_of(plot_inaction(curves))
-        for path in save_figure(figure, folder / f"inaction.{arguments.format}", inaction_rows(curves)):
-            render.wrote(path)
+    _draw_inaction(inaction_curves(groups), folder, arguments.format)
     return 0
 
 
@@ -68,6 +62,15 @@ def _draw(points: dict[str, list[RequiredPoint]], folder: Path, suffix: str) -> 
             figure = plot_scaling(found)
             for path in save_figure(figure, folder / f"{measure}.{suffix}", scaling_rows(found)):
                 render.wrote(path)
+
+
+def _draw_inaction(found: list[InactionCurves], folder: Path, suffix: str) -> None:
+    from rtsim.pictures import figure_of, inaction_rows, plot_inaction, save_figure
+
+    for number, curves in enumerate(found, 1):
+        name = f"inaction_{number}" if len(found) > 1 else "inaction"
+        for path in save_figure(figure_of(plot_inaction(curves)), folder / f"{name}.{suffix}", inaction_rows(curves)):
+            render.wrote(path)
 
 
 def _print_statistics(groups: list[Group]) -> None:

@@ -94,28 +94,33 @@ class InactionCurves:
     required_workers: Mapping[str, Any]
 
 
-#: More lines than these are no picture any more.
-MOST_SERIES = 12
+#: Of whatever else was varied, pictures up to here.
+MOST_PICTURES = 8
 
 
-def inaction_curves(groups: Sequence[Group]) -> InactionCurves | None:
-    """Inaction against workers, a series for each rule and whatever else was varied.
+def inaction_curves(groups: Sequence[Group]) -> list[InactionCurves]:
+    """Inaction against workers, a series for each rule: one picture for each combination of everything else.
 
-    None if there is no curve to draw: one number of workers only, or more than :data:`MOST_SERIES` series.
+    At most :data:`MOST_PICTURES`, of those with more than one number of workers.
     """
     # Who acts on which MDP makes no difference to when it acts.
     ignored = ("measure", "rule", "workers", "warmup_steps", "target", "mdp", "agent")
     names = [name for name in SETTINGS if name not in (*REPETITION, *ignored)]
-    varied = [name for name in names if len({group.settings[name] for group in groups}) > 1]
+    found: dict[tuple[Value, ...], list[Group]] = {}
+    for group in groups:
+        found.setdefault(tuple(group.settings[name] for name in names), []).append(group)
+    several = [here for here in found.values() if len({group.settings["workers"] for group in here}) > 1]
+    return [_curves(here, names) for here in several[:MOST_PICTURES]]
+
+
+def _curves(groups: Sequence[Group], names: Sequence[str]) -> InactionCurves:
     rows: dict[tuple[str, int], InactionRow] = {}
     for group in groups:
-        settings, means = group.settings, group.means
-        named = [f"{name.replace('_', ' ')} {'none' if settings[name] is None else settings[name]}" for name in varied]
-        rule, workers = str(settings["rule"]), settings["workers"]
+        means, rule, workers = group.means, str(group.settings["rule"]), group.settings["workers"]
         assert isinstance(workers, int)
         row = InactionRow(
             alg=re.split(r"\(", rule)[0],
-            key=", ".join([rule, *named]),
+            key=rule,
             workers=workers,
             inaction_fraction=means["inaction_fraction"] or 0.0,
             inaction_fraction_ci95=group.inaction_fraction_ci95,
@@ -126,11 +131,9 @@ def inaction_curves(groups: Sequence[Group]) -> InactionCurves | None:
             capacity_limit=means["capacity_limit"] or 0.0,
             theory_inaction_fraction=means["theory_inaction_fraction"],
         )
-        rows.setdefault((row.key, row.workers), row)
-    if len({workers for _, workers in rows}) < 2 or len({key for key, _ in rows}) > MOST_SERIES:
-        return None
+        rows.setdefault((rule, workers), row)
     first = groups[0]
-    scenario = {name: first.settings[name] for name in names if name not in varied} | {"seeds": first.seeds}
+    scenario = {name: first.settings[name] for name in names} | {"seeds": first.seeds}
     times = [first.means[name] or 0.0 for name in ("step_time_s", "inference_time_s")]
     return InactionCurves(tuple(rows.values()), scenario, times[0], times[1], {})
 

@@ -524,6 +524,12 @@ def test_report_draws_inaction_and_gives_the_regret_its_intervals(said, tmp_path
     for group in report["statistics"]:
         low, high = group["regret_ci95"]["regret_inaction_per_s"]
         assert f"{group['means']['regret_inaction_per_s']:.3f} ± {(high - low) / 2:.3f}" in out
+    laws, two = tmp_path / "laws", ["--inference-time", "50ms", "90ms", "--alg", "exp_time", "--workers", "3", "6"]
+    assert said("sweep", str(laws), *two, "--steps", "300", "--seeds", "2", "--processes", "1")[0] == 0
+    assert said("report", str(laws))[0] == 0
+    for name, mean in (("inaction_1.csv", 0.05), ("inaction_2.csv", 0.09)):
+        (row, _) = csv.DictReader(io.StringIO((laws / name).read_text()))
+        assert float(row["capacity_limit"]) == pytest.approx(max(0.0, 1 - 3 / 59.7275 / mean), abs=1e-9)
     one = tmp_path / "one"
     assert said("sweep", str(one), *GRID, "--workers", "3", "--seeds", "2")[0] == 0
     assert "wrote" not in said("report", str(one))[2]
