@@ -61,6 +61,15 @@ def test_readme_python_examples_run():
         exec(compile(block, "README.md", "exec"), {})
 
 
+def test_readme_mdp_file_is_read_and_the_one_of_the_docstring(tmp_path):
+    from rtsim import mdps
+
+    (block,) = blocks("json")
+    (tmp_path / "mine.json").write_text(block)
+    assert mdps.of(str(tmp_path / "mine.json")).states == 2
+    assert "".join(block.split()) in "".join((mdps.__doc__ or "").split())
+
+
 def test_readme_names_every_rule():
     from rtsim.schedulers.registry import BUILTIN, LEARNER_RULES
 

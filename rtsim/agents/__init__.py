@@ -2,6 +2,18 @@
 
 from rtsim.agents.policies import Oracle, Pending, Policy, Tabular
 from rtsim.agents.q_learning import QUCB, EpsilonGreedyQ
+from rtsim.agents.registry import AGENTS, AgentSpec, of
 from rtsim.agents.ucrl2 import UCRL2
 
-__all__ = ["QUCB", "UCRL2", "EpsilonGreedyQ", "Oracle", "Pending", "Policy", "Tabular"]
+__all__ = [
+    "AGENTS",
+    "QUCB",
+    "UCRL2",
+    "AgentSpec",
+    "EpsilonGreedyQ",
+    "Oracle",
+    "Pending",
+    "Policy",
+    "Tabular",
+    "of",
+]

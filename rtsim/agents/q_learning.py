@@ -25,9 +25,9 @@ class QUCB:
 
     the value acted on is the least Q(s, a) so far, and V its maximum over actions. Rewards are scaled to 0..1.
 
-    Of equally good actions the one already preferred is taken, at first action 0. An update computes r + γ V(s') with
-    the parameters it read when it began; the entry Q(s, a) itself is moved from what it is at the landing, because an
-    entry read long ago would be subtracted several times, which diverges for step sizes near 1.
+    Equally good actions are equally likely: at first all are, and the bonuses keep them so for some visits. An update
+    computes r + γ V(s') with the parameters it read when it began; the entry Q(s, a) itself is moved from what it is at
+    the landing, because an entry read long ago would be subtracted several times, which diverges for step sizes near 1.
 
     Attributes
     ----------
@@ -38,7 +38,11 @@ class QUCB:
         Largest difference of optimal biases, in scaled rewards, which the algorithm is supposed to know; by
         default the true one.
     bonus : float
-        4 in the paper; smaller values explore less than the proof needs, and do better.
+        The constant that Jin et al. leave open. 1, by default, is Hoeffding's inequality for the weighted mean of n
+        values within one span, whose squared weights sum to at most 2H/n (Jin et al. 2018, Lemma 4.1). Wei et al.
+        take 4: Azuma's inequality, and values that differ by twice the span. Until n reaches about
+        (bonus · span)² H ln(2T/δ), all values stay at their maximum H, and exploration is uniform; so smaller
+        constants than the proof needs (0.1 or less) do better in all but very long runs.
     confidence : float
         δ, in 0 < δ < 1.
     reward_range : tuple of float, optional
@@ -65,7 +69,7 @@ class QUCB:
 
     horizon: float | None = None
     span: float | None = None
-    bonus: float = 4.0
+    bonus: float = 1.0
     confidence: float = 0.05
     reward_range: tuple[float, float] | None = None
     credit: Credit = "observation"
@@ -98,7 +102,7 @@ class EpsilonGreedyQ:
     """Discounted Q-learning that explores with probability ε.
 
     Watkins 1989: Q(s, a) ← Q(s, a) + α (r + γ max_b Q(s', b) − Q(s, a)). Whether an inference explores, and which
-    action, is drawn once for it.
+    action, is drawn once for it. Equally good actions are equally likely.
 
     Attributes
     ----------
@@ -179,9 +183,10 @@ def _learn(draws: Draws, lessons: Lessons, explored: Ints, settings: Ints, knobs
         np.full(pairs, initial),
         np.full(mdp.states, initial),
         np.zeros(mdp.states, dtype=np.int64),
+        np.full(mdp.states, mdp.actions, dtype=np.int64),
         np.zeros(pairs, dtype=np.int64),
     )
-    before = (*draws.world.arrays, *draws.of_steps, lessons.observation, explored)
+    before = (*draws.world.arrays, *draws.of_steps, lessons.observation, explored, draws.between_equals())
     after = (settings, knobs, *tables, *found.arrays)
     if lessons.arrays is None:
         kernel.loop("q_at_once")(*before, *after)

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 #: Numbers of the streams, apart from those of :mod:`rtsim.timing.streams`: timing and world are independent.
-STREAMS = {"start": 100, "transition": 101, "reward": 102, "default": 103, "policy": 104}
+STREAMS = {"start": 100, "transition": 101, "reward": 102, "default": 103, "policy": 104, "equals": 105}
 _BLOCK = 1 << 20
 
 
@@ -122,6 +122,10 @@ class Draws:
             stream(self.seed, "reward").random(steps) if mdp.reward == "bernoulli" else none,
             none if sure else stream(self.seed, "default").random(steps),
         )
+
+    def between_equals(self) -> Floats:
+        """One number for each step, to choose among actions that a learner finds equally good."""
+        return stream(self.seed, "equals").random(len(self.schedule))
 
     def of_inferences(self) -> Floats:
         """One number for each inference (and position in its chunk), at the steps it acted on; 0 elsewhere.

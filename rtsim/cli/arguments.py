@@ -31,7 +31,7 @@ class ScenarioArguments:
     inference_time: Law = DEFAULT_LAW
     """Time of one inference: "84ms", "lognorm(mean=84ms, cv=0.02)", "profile:NAME#MODEL", ... (see README)."""
     learning_time: Law = ""
-    """Time of one gradient update; nobody learns if not given."""
+    """Time of one gradient update. Without it no update is simulated; an --agent that learns does so at every step."""
     dispatch_time: Law = ""
     """Overhead of handing one inference to a worker and its action back."""
     fps: Annotated[str, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = ""
@@ -82,7 +82,7 @@ class Compare(ScenarioArguments):
     mdp: Text = ""
     """Also tell the regret on this MDP: inaction, "jump(n=10, p=0.9)", jao, FILE.json, ...; see rtsim mdps."""
     agent: Text = "best"
-    """Who acts on it: best (the best delayed policy), oracle, pending, ucrl2, "qucb(bonus=0.1)" or egreedy."""
+    """One agent to act on it: best (the best delayed policy), oracle, pending, ucrl2, "qucb(bonus=0.1)" or egreedy."""
     csv: File = ""
     """Write the rows as CSV."""
     plot: File = ""
@@ -130,7 +130,8 @@ class Sweep:
     inference_time: Laws = (DEFAULT_LAW,)
     """Times of one inference."""
     learning_time: Laws = ()
-    """Times of one gradient update, or none; nobody learns if not given."""
+    """Times of one gradient update, or none. Without it no update is simulated; an --agent that learns does so at every
+    step."""
     dispatch_time: Laws = ()
     """Overheads of handing one inference to a worker, or none."""
     fps: Texts = ()
@@ -187,7 +188,7 @@ class Sweep:
 
 @dataclass
 class Report:
-    """Summarise the run of a sweep: tables, and the figures of required workers and learners."""
+    """Summarise the run of a sweep: tables, and the figures of inaction and of required workers and learners."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """Directory of the run; it may still be going on."""
@@ -214,10 +215,15 @@ class Rules:
 
 @dataclass
 class Mdps:
-    """List the MDPs that come with rtsim, one line each, and the agents that act on them; or the options of one MDP."""
+    """List the MDPs that come with rtsim, one line each, and the agents that act on them; or describe one MDP.
 
-    mdp: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[NAME]")] = ""
-    """An MDP, to explain its options."""
+    A file of your own: {"format": "rtsim-mdp", "version": 1, "states": 2, "actions": 1, "p": [[[0, 1]], [[0.5, 0.5]]],
+    "r": [[0], [1]], "default": "stay"}, where p[s][a][t] is the probability of state t after action a in state s, and
+    default is stay, random or an action; README has a larger one.
+    """
+
+    mdp: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[MDP]")] = ""
+    """A family, to explain its options; or an MDP, to describe it: "jump(n=10)", FILE.json, gym:FrozenLake-v1."""
     json: Flag = False
     """Print JSON."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
@@ -23,10 +22,8 @@ def run(arguments: Compare) -> int:
     from rtsim.experiments import Design, compare
     from rtsim.schedulers import RuleSpec
 
-    beside = arguments.csv and arguments.plot and Path(arguments.csv) == Path(arguments.plot).with_suffix(".csv")
-    # The rows hold the picture's data and more, so they may take its place.
     check_writable(
-        "" if beside else arguments.csv,
+        arguments.csv,
         arguments.trace,
         pictures=(arguments.plot, arguments.regret_plot),
         inputs=files_read(arguments),
@@ -53,9 +50,7 @@ def run(arguments: Compare) -> int:
     if arguments.regret_plot:
         _check_panels(design)
     if arguments.mdp and not arguments.learning_time and design.learns:
-        render.note(
-            f"rtsim: {arguments.agent} learns after every step, in no time; give --learning-time to have it take time"
-        )
+        render.note(f"rtsim: {arguments.agent} learns at every step (no --learning-time)")
     with render.progress() as update:
         if design.clock == "compiled":
             update("loading the compiled clock (the first time it compiles, 10 to 30 s)", 0, 1)

@@ -111,11 +111,24 @@ def parse(words: list[str]) -> Any:
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise UsageProblem(_one_line(complaint.getvalue())) from None
+        raise UsageProblem(_second_value(words, complaint.getvalue()) or _one_line(complaint.getvalue())) from None
 
 
 class UsageProblem(RtsimError, ValueError):
     """A command line that cannot be understood."""
+
+
+def _second_value(words: list[str], complaint: str) -> str | None:
+    """What to say where a flag that takes one value got two: tyro calls the second an unknown option."""
+    found = re.search(r"Unrecognized options: ([^-\s│]\S*)", complaint)
+    if found is None or found[1] not in words:
+        return None
+    before = words[: words.index(found[1])]
+    flag = next((word for word in reversed(before) if word.startswith("--")), None)
+    if flag is None or before[-1] == flag:
+        return None
+    several = "; rtsim sweep takes several" if flag in ("--agent", "--mdp", "--inference-time") else ""
+    return f"{words[0]} takes one {flag}, and got {before[-1]!r} and {found[1]!r}{several}"
 
 
 def _one_line(box: str) -> str:

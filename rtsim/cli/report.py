@@ -11,16 +11,16 @@ from rtsim.cli.arguments import Report
 from rtsim.errors import FileProblem, InvalidValue
 
 if TYPE_CHECKING:
-    from rtsim.experiments.report import Group, RequiredPoint
+    from rtsim.experiments.report import Group, InactionCurves, RequiredPoint
 
-#: What a figure can show; also the name of its file.
+#: What was searched for, of which there is a figure; also the name of its file.
 FIGURES = ("required_workers", "required_learners")
 
 
 def run(arguments: Report) -> int:
     """Read the results, print tables, draw figures."""
     from rtsim.experiments import results
-    from rtsim.experiments.report import required_points, statistics_by_group
+    from rtsim.experiments.report import inaction_curves, required_points, statistics_by_group
 
     if not arguments.run:
         raise InvalidValue("name the directory of a run, e.g. rtsim report runs/first")
@@ -50,6 +50,7 @@ def run(arguments: Report) -> int:
             for measure, found in points.items():
                 _print_required(measure, found)
     _draw(points, folder, arguments.format)
+    _draw_inaction(inaction_curves(groups), folder, arguments.format)
     return 0
 
 
@@ -61,6 +62,15 @@ def _draw(points: dict[str, list[RequiredPoint]], folder: Path, suffix: str) -> 
             figure = plot_scaling(found)
             for path in save_figure(figure, folder / f"{measure}.{suffix}", scaling_rows(found)):
                 render.wrote(path)
+
+
+def _draw_inaction(found: list[InactionCurves], folder: Path, suffix: str) -> None:
+    from rtsim.pictures import figure_of, inaction_rows, plot_inaction, save_figure
+
+    for number, curves in enumerate(found, 1):
+        name = f"inaction_{number}" if len(found) > 1 else "inaction"
+        for path in save_figure(figure_of(plot_inaction(curves)), folder / f"{name}.{suffix}", inaction_rows(curves)):
+            render.wrote(path)
 
 
 def _print_statistics(groups: list[Group]) -> None:
@@ -85,7 +95,7 @@ def _print_statistics(groups: list[Group]) -> None:
                 render.number(means["delay_steps_mean"], 1),
                 render.percent(means["overwritten_fraction"], 1),
                 render.number(means["transitions_per_step"], 3),
-                *([] if regret is None else [_regret(means)]),
+                *([] if regret is None else [_regret(group)]),
             ]
         )
     columns = [
@@ -98,16 +108,22 @@ def _print_statistics(groups: list[Group]) -> None:
         "delay steps",
         "overwritten",
         "transitions per step",
-        *([] if regret is None else ["regret/s: total (inaction, delay, learning)"]),
+        *([] if regret is None else ["regret/s: total (inaction, delay, learning), ± 95 %"]),
     ]
     render.table("Statistics, means over the seeds", columns, rows, left=len(varied))
 
 
-def _regret(means: dict[str, float | None]) -> str:
-    if means["regret_total_per_s"] is None:
+def _regret(group: Group) -> str:
+    if group.means["regret_total_per_s"] is None:
         return "-"
-    parts = ", ".join(render.number(means[f"regret_{part}_per_s"], 3) for part in ("inaction", "delay", "learn"))
-    return f"{render.number(means['regret_total_per_s'], 3)} ({parts})"
+    total, *parts = (_rate(group, f"regret_{part}_per_s") for part in ("total", "inaction", "delay", "learn"))
+    return f"{total} ({', '.join(parts)})"
+
+
+def _rate(group: Group, name: str) -> str:
+    ci95 = group.regret_ci95[name]
+    half = "" if ci95 is None else f" ± {render.number((ci95[1] - ci95[0]) / 2, 3)}"
+    return render.number(group.means[name], 3) + half
 
 
 def _print_required(measure: str, points: list[RequiredPoint]) -> None:

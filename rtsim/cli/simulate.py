@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
 from rtsim.cli.arguments import Simulate
@@ -37,7 +38,7 @@ def run(arguments: Simulate) -> int:
             render.dump({"schema": "rtsim.simulate/1", "scenario": settings, "statistics": asdict(statistics)})
         else:
             render.line(", ".join(f"{name} {value}" for name, value in settings.items() if value is not None))
-            cells = [[_label(name), _show(name, value)] for name, value in asdict(statistics).items()]
+            cells = [[_label(name), _show(name, value)] for name, value in _spreads(asdict(statistics)).items()]
             render.table("Schedule", ["", "value"], cells)
     _draw(arguments, schedule, design.warmup)
     return 0
@@ -49,6 +50,11 @@ def _draw(arguments: Simulate, schedule: Schedule, warmup: int) -> None:
 
     if arguments.timeline:
         first, steps = arguments.timeline_from, arguments.timeline_steps
+        if steps is not None and min(steps, len(schedule) - first) > MOST_STEPS:
+            render.note(
+                f"rtsim: of {steps} steps in one picture each is narrower than a pixel; give --timeline-steps "
+                f"{MOST_STEPS} or fewer, or --trace for Perfetto, which zooms"
+            )
         axes = p.plot_timeline(schedule, first_step=first, steps=steps)
         rows = p.timeline_rows(schedule, first_step=first, steps=steps)
         for path in p.save_figure(p.figure_of(axes), arguments.timeline, rows):
@@ -62,8 +68,21 @@ def _draw(arguments: Simulate, schedule: Schedule, warmup: int) -> None:
         render.wrote(p.write_trace(arguments.trace, {arguments.alg: schedule}))
 
 
+#: More steps than these are narrower than a timeline's pixels.
+MOST_STEPS = 500
+
+
+def _spreads(statistics: dict[str, Any]) -> dict[str, Any]:
+    """Standard deviations in place of variances: they have the unit of the mean they stand below."""
+    names = {"interaction_time_var_s2": "interaction_time_sd_s", "interaction_steps_var": "interaction_steps_sd"}
+    return {
+        names.get(name, name): math.sqrt(value) if name in names and value is not None else value
+        for name, value in statistics.items()
+    }
+
+
 def _label(name: str) -> str:
-    return name.removesuffix("_s2").removesuffix("_s").replace("_", " ")
+    return name.removesuffix("_s").replace("_", " ").replace("delay steps", "delay")
 
 
 def _show(name: str, value: float | int | None) -> str:
@@ -73,10 +92,7 @@ def _show(name: str, value: float | int | None) -> str:
         return "-"
     if name.endswith("_s"):
         return units.show(value)
-    if name.endswith("_s2"):
-        return f"{value:.4g} s²"
     if "fraction" in name or "utilisation" in name:
         return render.percent(value)
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.4g} steps" if "steps" in name else f"{value:.4g}"
+    unit = " steps" if name.startswith(("delay_steps", "interaction_steps")) else ""
+    return f"{value}{unit}" if isinstance(value, int) else f"{value:.4g}{unit}"

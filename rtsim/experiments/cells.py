@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from rtsim import mdps
+from rtsim.agents import AgentSpec
 from rtsim.clocks import simulate, tally
 from rtsim.errors import RtsimError
 from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.experiments.design import Design
-from rtsim.experiments.named_agents import AgentSpec
 from rtsim.experiments.regrets import REGRET_COLUMNS, Rollouts, regret_columns
 from rtsim.experiments.required import required_learners, required_workers, run_once
 from rtsim.mdps import TabularMDP

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from rtsim.agents import AgentSpec
 from rtsim.clocks import simulate
 from rtsim.errors import RuleFault
 from rtsim.experiments.closed_forms import inaction_fraction, interaction_time
 from rtsim.experiments.design import Design
-from rtsim.experiments.named_agents import AgentSpec
 from rtsim.experiments.regrets import RegretRow, Rollouts
 from rtsim.experiments.required import Outcome, Required, outcome, required_workers, run_once
 from rtsim.intervals import Interval, fraction_ci95, mean_ci95

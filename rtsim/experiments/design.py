@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from rtsim import mdps
+from rtsim.agents import AgentSpec
 from rtsim.clocks import engine_for
 from rtsim.errors import InvalidValue
-from rtsim.experiments.named_agents import AgentSpec
 from rtsim.machine import memory_limit
 from rtsim.mdps import TabularMDP
 from rtsim.scenario import MAX_WORKERS, Scenario
@@ -44,7 +44,7 @@ class Design:
     mdp : TabularMDP, str or None
         Also tell the regret on this MDP, e.g. ``"jump(n=10, p=0.9)"``; see :func:`rtsim.mdps.of`.
     agent : AgentSpec or str
-        Who acts on it; see :data:`rtsim.experiments.named_agents.AGENTS`.
+        Who acts on it; see :data:`rtsim.agents.AGENTS`.
     regret_points : int
         Points in time at which the regret is told in :attr:`Comparison.regrets`; 1 is the end alone.
     engine : {"auto", "simpy", "compiled"}

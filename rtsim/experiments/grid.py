@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from rtsim import mdps
+from rtsim.agents import AgentSpec
 from rtsim.clocks import ENGINES, engine_for
 from rtsim.errors import InvalidValue, UnknownName
 from rtsim.experiments.cells import MEASURES, Cell, parameters
 from rtsim.experiments.design import check_memory, run_memory, worker_grid
-from rtsim.experiments.named_agents import AgentSpec
 from rtsim.scenario import GAME_BOY, MAX_STEPS, MAX_WORKERS, Mailbox, Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.theory import ceil_ratio
@@ -54,7 +54,7 @@ class Grid:
     mdp : tuple of str or None
         Also tell the regret on these MDPs, see :func:`rtsim.mdps.of`; with ``statistics`` only.
     agent : tuple of str
-        Who acts on them, see :data:`rtsim.experiments.named_agents.AGENTS`.
+        Who acts on them, see :data:`rtsim.agents.AGENTS`.
 
     >>> grid = Grid(alg=("max_time", "exp_time"), inference_time=("84ms",), workers=(4, 6), seeds=2)
     >>> len(grid.cells())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtsim import theory
-from rtsim.experiments.named_agents import AgentSpec
+from rtsim.agents import AgentSpec
 from rtsim.intervals import Interval
 from rtsim.mdps import TabularMDP
 from rtsim.regret import Best, RegretCurve, RegretOverSeeds, reference, regret_curve

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_high
+from typing import Any
 
 from rtsim.experiments.cells import FOUND, SETTINGS, Value
 from rtsim.experiments.store import Record
@@ -37,12 +38,15 @@ class Group:
         Mean over the seeds of every number found; None where no seed has it.
     inaction_fraction_ci95 : (float, float) or None
         Student t interval.
+    regret_ci95 : dict
+        Student t intervals of the numbers of regret, by column; None where there are none.
     """
 
     settings: Record
     seeds: int
     means: dict[str, float | None]
     inaction_fraction_ci95: Interval | None
+    regret_ci95: dict[str, Interval | None]
 
 
 def statistics_by_group(rows: Sequence[Record]) -> list[Group]:
@@ -50,13 +54,88 @@ def statistics_by_group(rows: Sequence[Record]) -> list[Group]:
     found = []
     for group in _groups(rows, "statistics"):
         means: dict[str, float | None] = {}
+        intervals: dict[str, Interval | None] = {}
         for name, kind in FOUND.items():
             values = [value for row in group if isinstance(value := row[name], int | float)]
             if kind is not str and not name.startswith("required"):
-                means[name] = mean_ci95(values)[0] if values else None
+                means[name], ci95 = mean_ci95(values) if values else (None, None)
+                if name.startswith("regret"):
+                    intervals[name] = ci95
         inaction = [value for row in group if isinstance(value := row["inaction_fraction"], float)]
-        found.append(Group(_settings(group[0]), len(group), means, fraction_ci95(inaction)[1]))
+        found.append(Group(_settings(group[0]), len(group), means, fraction_ci95(inaction)[1], intervals))
     return found
+
+
+@dataclass(frozen=True)
+class InactionRow:
+    """One series at one number of workers, for :func:`rtsim.pictures.plot_inaction`."""
+
+    alg: str
+    key: str
+    workers: int
+    inaction_fraction: float
+    inaction_fraction_ci95: Interval | None
+    interaction_time_s: float | None
+    delay_steps_mean: float | None
+    delay_steps_p99: float | None
+    overwritten_fraction: float
+    capacity_limit: float
+    theory_inaction_fraction: float | None
+
+
+@dataclass(frozen=True)
+class InactionCurves:
+    """Groups as :func:`rtsim.pictures.plot_inaction` takes them; times in s; no workers were searched for."""
+
+    rows: tuple[InactionRow, ...]
+    scenario: Record
+    step_time_s: float
+    inference_time_s: float
+    required_workers: Mapping[str, Any]
+
+
+#: Of whatever else was varied, pictures up to here.
+MOST_PICTURES = 8
+
+
+def inaction_curves(groups: Sequence[Group]) -> list[InactionCurves]:
+    """Inaction against workers, a series for each rule: one picture for each combination of everything else.
+
+    At most :data:`MOST_PICTURES`, of those with more than one number of workers.
+    """
+    # Who acts on which MDP makes no difference to when it acts.
+    ignored = ("measure", "rule", "workers", "warmup_steps", "target", "mdp", "agent")
+    names = [name for name in SETTINGS if name not in (*REPETITION, *ignored)]
+    found: dict[tuple[Value, ...], list[Group]] = {}
+    for group in groups:
+        found.setdefault(tuple(group.settings[name] for name in names), []).append(group)
+    several = [here for here in found.values() if len({group.settings["workers"] for group in here}) > 1]
+    return [_curves(here, names) for here in several[:MOST_PICTURES]]
+
+
+def _curves(groups: Sequence[Group], names: Sequence[str]) -> InactionCurves:
+    rows: dict[tuple[str, int], InactionRow] = {}
+    for group in groups:
+        means, rule, workers = group.means, str(group.settings["rule"]), group.settings["workers"]
+        assert isinstance(workers, int)
+        row = InactionRow(
+            alg=re.split(r"\(", rule)[0],
+            key=rule,
+            workers=workers,
+            inaction_fraction=means["inaction_fraction"] or 0.0,
+            inaction_fraction_ci95=group.inaction_fraction_ci95,
+            interaction_time_s=means["interaction_time_s"],
+            delay_steps_mean=means["delay_steps_mean"],
+            delay_steps_p99=means["delay_steps_p99"],
+            overwritten_fraction=means["overwritten_fraction"] or 0.0,
+            capacity_limit=means["capacity_limit"] or 0.0,
+            theory_inaction_fraction=means["theory_inaction_fraction"],
+        )
+        rows.setdefault((rule, workers), row)
+    first = groups[0]
+    scenario = {name: first.settings[name] for name in names} | {"seeds": first.seeds}
+    times = [first.means[name] or 0.0 for name in ("step_time_s", "inference_time_s")]
+    return InactionCurves(tuple(rows.values()), scenario, times[0], times[1], {})
 
 
 def _settings(row: Record) -> Record:

@@ -1,17 +1,4 @@
-"""MDPs as files: JSON for people, ``.npz`` for large ones; never code.
-
-A JSON file is one object::
-
-    {"format": "rtsim-mdp", "version": 1, "states": 2, "actions": 1,
-     "p": {"sparse": [[0, 0, 1, 1.0], [1, 0, 0, 0.5], [1, 0, 1, 0.5]]},
-     "r": [[0.0], [1.0]],
-     "default": "random"}
-
-``p`` and ``p_default`` are nested lists, or ``{"sparse": [[state, action, next state, probability], ...]}``. Either
-``default`` says the default policy in short (``"stay"``, ``"random"`` or one of the agent's actions), or
-``default_actions``, ``p_default``, ``r_default`` and ``default_policy`` give its tables. ``start`` (a state or a
-distribution), ``reward`` and ``name`` are optional.
-"""
+"""MDPs as files: JSON for people, ``.npz`` for large ones; never code. :mod:`rtsim.mdps` describes the format."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from rtsim.errors import InvalidValue
 from rtsim.mdps.tabular import TabularMDP
 
 
-def jao(states: int = 2, actions: int = 2, delta: float = 0.1, epsilon: float = 0.05) -> TabularMDP:
+def jao(states: int = 2, actions: int = 2, delta: float = 0.1, epsilon: float = 0.05, good: int = 0) -> TabularMDP:
     """The two-state family behind the lower bound on learning, optionally in several copies.
 
     Jaksch, Ortner & Auer 2010, proof of Theorem 5. State 0 of a copy pays nothing, state 1 pays 1. Every action leaves
-    either state with probability delta, except that in state 0 of one copy, the last, action 0 leaves it with
+    either state with probability delta, except that in state 0 of one copy, the last, one good action leaves it with
     delta + epsilon. With more than two states the copies' states 0 are the nodes of a tree, in which every node has
     ``actions`` children, and actions + 1 deterministic, unpaid actions are added: first to the parent,
     then to each child; where there is none, and in states 1, they stay. State 2i is
@@ -27,6 +27,8 @@ def jao(states: int = 2, actions: int = 2, delta: float = 0.1, epsilon: float = 
         Actions of a copy; the MDP has 2·actions + 1 if there is more than one copy.
     delta, epsilon : float
         delta > 0, epsilon >= 0, delta + epsilon <= 1.
+    good : int
+        The good action, 0..actions − 1: any but 0 for a learner that takes the first of equals.
 
     >>> jao().p[0]
     array([[0.85, 0.15],
@@ -40,13 +42,15 @@ def jao(states: int = 2, actions: int = 2, delta: float = 0.1, epsilon: float = 
         raise InvalidValue(
             f"delta {delta:g} and epsilon {epsilon:g} must satisfy delta > 0, epsilon >= 0, delta + epsilon <= 1"
         )
+    if not 0 <= good < actions:
+        raise InvalidValue(f"good {good} must be an action in 0..{actions - 1}")
     copies = states // 2
     total = actions if copies == 1 else 2 * actions + 1
     zero, one = np.arange(0, states, 2), np.arange(1, states, 2)
     p = np.zeros((states, total, states))
     p[zero, :actions, zero] = p[one, :actions, one] = 1 - delta
     p[zero, :actions, one] = p[one, :actions, zero] = delta
-    p[zero[-1], 0, zero[-1]], p[zero[-1], 0, one[-1]] = 1 - delta - epsilon, delta + epsilon
+    p[zero[-1], good, zero[-1]], p[zero[-1], good, one[-1]] = 1 - delta - epsilon, delta + epsilon
     if copies > 1:
         p[one, actions:, one] = 1.0
         for copy in range(copies):

@@ -151,6 +151,7 @@ ENTRIES: Mapping[str, Entry] = {
                 "actions": Option("count", 2, "actions of a copy", 1, 100),
                 "delta": _probability(0.1, "of changing the state"),
                 "epsilon": _probability(0.05, "added for the one good action"),
+                "good": Option("count", 0, "which action is the good one", 0, 99),
             },
         ),
         Entry(

@@ -75,7 +75,7 @@ def delay_regret_rows(points: Sequence[Loss]) -> list[dict[str, Any]]:
 def plot_delay_regret(points: Sequence[Loss]) -> Figure:
     """Delay regret per action against delay, one panel per family of MDPs, one colour per p_minimax.
 
-    Black dashed lines are 1 − p_minimax^k (Riemer et al. 2025, Equation 4), coloured lines what the best memoryless
+    Dashed lines are 1 − p_minimax^k (Riemer et al. 2025, Equation 4), solid lines what the best memoryless
     policy k steps late loses, exactly, markers that policy's simulated delay regret with 95 % intervals.
 
     Parameters
@@ -125,10 +125,9 @@ def plot_delay_regret(points: Sequence[Loss]) -> Figure:
 def _draw(ax: Axes, points: Sequence[Loss], chances: Sequence[float]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for number, chance in enumerate(chances):
-        here = sorted((p for p in points if round(p.p_minimax, 9) == chance), key=lambda p: p.delay)
-        if not here:
-            continue
+    for name, here in style.grouped(points, lambda p: repr(round(p.p_minimax, 9)), lambda p: p.delay).items():
+        chance = float(name)
+        number = chances.index(chance)
         colour = COLOURS[number % len(COLOURS)]
         delays, measured = [p.delay for p in here], [p.measured for p in here]
         intervals = [p.measured_ci95 or (p.measured, p.measured) for p in here]
@@ -160,7 +159,8 @@ def _draw(ax: Axes, points: Sequence[Loss], chances: Sequence[float]) -> None:
             zorder=3,
             label=rf"simulation, $p_\mathrm{{minimax}}$ = {style.digits(chance)}",
         )
-        ax.plot(delays, [p.bound for p in here], label="bound", gid=f"bound {chance:g}", **style.THEORY)
+        dashed = {**style.THEORY, "color": colour}
+        ax.plot(delays, [p.bound for p in here], label="bound", gid=f"bound {chance:g}", **dashed)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     ax.set_xlabel("delay $k$ (steps)")
     style.plain(ax, legend=False)
@@ -177,5 +177,6 @@ def _legend(figure: Figure, grid: Any) -> None:
     for label in ("exact optimum", "best policy found"):
         if label in handles:
             found[label + "\n(memoryless policy)"] = Line2D([], [], color="#555555", linewidth=1.4)
-    found[r"bound $1 - p_\mathrm{minimax}^{\,k}$" + "\n(Equation 4)"] = handles["bound"]
+    bound = Line2D([], [], **{**style.THEORY, "color": "#555555"})
+    found[r"bound $1 - p_\mathrm{minimax}^{\,k}$" + "\n(Equation 4)"] = bound
     figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False, fontsize="small")

@@ -132,11 +132,7 @@ def plot_inaction(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     if not comparison.rows:
         raise InvalidValue("the comparison has no rows to plot; give at least one algorithm and number of workers")
     ax = ax if ax is not None else style.new_axes(9.0, 4.8)
-    series: dict[str, list[Row]] = {}
-    for row in sorted(comparison.rows, key=lambda row: row.workers):
-        series.setdefault(row.key, []).append(row)
-    order = dict.fromkeys(row.key for row in comparison.rows)
-    series = {key: series[key] for key in order}
+    series = style.grouped(comparison.rows, lambda row: row.key, lambda row: row.workers)
     looks = style.looks((key, rows[0].alg) for key, rows in series.items())
     counts = sorted({row.workers for row in comparison.rows})
     pad = max(0.5, 0.02 * (counts[-1] - counts[0]))
@@ -170,8 +166,12 @@ def _label(key: str, required: Required | None) -> str:
     needed = ""
     if required is not None:
         needed = f" ($N_I^*$ = {required.workers})" if required.workers is not None else " ($N_I^*$: none found)"
+    return "\n".join(_wrapped(key)) + needed
+
+
+def _wrapped(key: str) -> list[str]:
     # An option is never broken in two: only the blanks between options are.
-    return "\n".join(textwrap.wrap(key, 34, break_long_words=False, break_on_hyphens=False)) + needed
+    return textwrap.wrap(key, 34, break_long_words=False, break_on_hyphens=False)
 
 
 def _title(comparison: Comparison) -> str:
@@ -184,7 +184,7 @@ def _title(comparison: Comparison) -> str:
     count = len(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else seeds
     if count is not None:
         runs.append(f"{count} seed{'' if count == 1 else 's'}, bars: 95 % interval")
-    if scenario.get("target") is not None:
+    if comparison.required_workers and scenario.get("target") is not None:
         runs.append(f"$N_I^*$: inaction ≤ {scenario['target']:g}")
     if runs:
         lines.append("; ".join(runs))
@@ -203,11 +203,8 @@ def _draw_series(ax: Axes, rows: Sequence[Row], look: style.Look, label: str, of
         y,
         yerr=np.array([below, above]),
         color=look.colour,
-        marker=look.marker,
         linestyle="none" if alone else look.line,
-        markersize=8 if alone else 5.5 if len(rows) <= 30 else 4,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
+        **look.marks(8 if alone else 5.5 if len(rows) <= 30 else 4),
         linewidth=1.2,
         elinewidth=1.2,
         capsize=2,
@@ -282,13 +279,18 @@ def _draw_theory(
         if points:
             groups.setdefault(points, []).append(key)
     lines = {points: keys for points, keys in groups.items() if len(points) > 1}
+    rules = [name for keys in lines.values() for name in {style.rule_name(key) for key in keys}]
     for number, (points, keys) in enumerate(lines.items()):
-        who = ",\n  ".join(dict.fromkeys(style.rule_name(key) for key in keys))
+        # A rule's name says enough where all its variants share the line.
+        names = (style.rule_name(key) if rules.count(style.rule_name(key)) == 1 else key for key in keys)
+        who = ",\n  ".join("\n    ".join(_wrapped(name)) for name in dict.fromkeys(names))
         # Above the lines of simulation, so that dashes show where both agree.
         look = {**style.THEORY, "linestyle": style.THEORY_DASHES[number % len(style.THEORY_DASHES)], "zorder": 2.8}
         label = "theory" if len(lines) == 1 and len(keys) == len(series) else f"theory of {who}"
         _level(ax, points, edges, label=label, **look)
-    for number, points in enumerate(points for points in groups if len(points) == 1):
+    drawn = {point for points in lines for point in points}
+    alone = [points for points in groups if len(points) == 1 and points[0] not in drawn]
+    for number, points in enumerate(alone):
         label = "theory, one point" if lines else "theory"
         _level(ax, points, edges, label=label if number == 0 else None, **style.THEORY, zorder=2.2)
 

@@ -95,12 +95,13 @@ def plot_regret(
 
     The parts add up to the total and to what the last state is worth less than the first, and luck
     (:mod:`rtsim.regret`), so that they can lie above the total in the beginning. What is not positive has no place on
-    such an axis: the line is interrupted there, and a part that never is positive stands in the legend only.
+    such an axis: the line is interrupted there, as the legend says, and a part that never is positive stands in the
+    legend only.
 
     Black dashed lines have the slopes of the bounds of Riemer et al. 2025: 1/2 (Equation 2, learning) and 1
     (Equations 3 and 4, inaction and delay). With ``bound`` they are the bound, with all constants 1, where it is
-    positive, that of Equation 2 only if there is learning regret; otherwise they lie at twice the last value of the
-    part they are about, or of the total.
+    positive, that of Equation 2 only if there is learning regret; otherwise they are
+    slopes without a height of their own, at twice the last value of the part they are about, or of the total.
 
     Parameters
     ----------
@@ -138,6 +139,8 @@ def plot_regret(
         colour, line, width = PART_LOOKS[part]
         shown = np.where(mean > 0, mean, np.nan)
         label = _WORDS[part] + ("" if (mean > 0).any() else ": none")
+        if (mean > 0).any() and (mean[np.argmax(mean > 0) :] <= 0).any():
+            label += "\n(not drawn where ≤ 0)"
         ax.plot(seconds, shown, color=colour, linestyle=line, linewidth=width, label=label, gid=part)
         if not np.isnan(band).any():
             low, high = np.maximum(band, lowest / 10).T
@@ -217,7 +220,10 @@ def _slopes(seconds: Floats, means: Floats) -> list[Reference]:
     linear = inaction + delay
     # A part that has stopped growing, or never was, has no slope to be held against.
     heights = (linear if linear > NEGLIGIBLE * top else top, learn if learn > NEGLIGIBLE * top else top)
-    labels = ("slope 1: $∝ τ$\n(Equations 3 and 4)", "slope 1/2: $∝ √τ$\n(Equation 2)")
+    labels = (
+        "a slope only, no bound: $∝ τ$,\nas Equations 3 and 4 grow",
+        "a slope only, no bound: $∝ √τ$,\nas Equation 2 grows",
+    )
     share = seconds / seconds[-1]
     return [
         (label, dashes, ABOVE * height * share**power)

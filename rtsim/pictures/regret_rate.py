@@ -88,10 +88,7 @@ def plot_regret_rate(points: Sequence[Rate], *, ax: Axes | None = None) -> Axes:
     if not points:
         raise InvalidValue("there are no regret rates to plot; give regret_rates() at least one scenario")
     ax = ax if ax is not None else style.new_axes(8.6, 4.4)
-    series: dict[str, list[Rate]] = {}
-    for point in sorted(points, key=lambda point: point.inference_time_s):
-        series.setdefault(point.series, []).append(point)
-    series = {name: series[name] for name in dict.fromkeys(point.series for point in points)}
+    series = style.grouped(points, lambda point: point.series, lambda point: point.inference_time_s)
     looks = style.looks((name, style.rule_name(here[0].rule)) for name, here in series.items())
     scale, unit = style.time_unit(max(point.inference_time_s for point in points))
     for name, here in series.items():
@@ -106,11 +103,8 @@ def plot_regret_rate(points: Sequence[Rate], *, ax: Axes | None = None) -> Axes:
             y,
             yerr=bars,
             color=looks[name].colour,
-            marker=looks[name].marker,
             linestyle="none",
-            markersize=7,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
+            **looks[name].marks(7),
             elinewidth=1.2,
             capsize=2,
             label="\n".join(textwrap.wrap(name, 34, break_long_words=False, break_on_hyphens=False)),

@@ -22,8 +22,8 @@ SUFFIXES: dict[str, dict[str, Any]] = {
 Rows = Sequence[Mapping[str, Any]]
 
 
-def save_figure(figure: Figure, path: str | Path, data: Rows) -> tuple[Path, Path]:
-    """Write a figure and, as ``<stem>.csv`` beside it, its data; each file appears whole or not at all.
+def save_figure(figure: Figure, path: str | Path, data: Rows | None = None) -> tuple[Path, ...]:
+    """Write a figure and, as ``<stem>.csv`` beside it, its data if given; each file appears whole or not at all.
 
     The same figure gives the same bytes: no dates are written.
 
@@ -32,13 +32,13 @@ def save_figure(figure: Figure, path: str | Path, data: Rows) -> tuple[Path, Pat
     figure : Figure
     path : str or Path
         Ending in .png, .svg or .pdf.
-    data : sequence of mappings
-        One per row; columns in the order in which they first appear.
+    data : sequence of mappings, optional
+        One per row, what ``x_rows`` gives for ``plot_x``; columns in the order in which they first appear.
 
     Returns
     -------
-    (Path, Path)
-        The figure's and the data's.
+    tuple of Path
+        The figure's, and the data's.
 
     Raises
     ------
@@ -48,6 +48,8 @@ def save_figure(figure: Figure, path: str | Path, data: Rows) -> tuple[Path, Pat
         If the directory does not exist or cannot be written.
     """
     target = checked_suffix(path)
+    if data is None:
+        return (write_atomically(target, to_bytes(figure, target.suffix.lower())),)
     # The data first: whoever sees the figure can count on the data.
     table = write_atomically(target.with_suffix(".csv"), to_csv(data).encode())
     return write_atomically(target, to_bytes(figure, target.suffix.lower())), table

@@ -198,9 +198,7 @@ def _draw(
         ax.set_xscale("log")
         if points:
             ax.set_xlim(min(map(across, points)) / 1.6, 1.6 * max(map(across, points)))
-    series: dict[str, list[Point]] = {}
-    for point in sorted(points, key=across):
-        series.setdefault(point.series, []).append(point)
+    series = style.grouped(points, lambda point: point.series, across)
     for name, look in looks.items():
         here = series.get(name, [])
         # No line runs across a point where none was found.
@@ -215,11 +213,8 @@ def _draw(
                 [0.0 if math.isnan(x) else x - m for m, x in zip(median, high, strict=True)],
             ],
             color=look.colour,
-            marker=look.marker,
             linestyle=look.line,
-            markersize=6,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
+            **look.marks(6),
             linewidth=1.2,
             capsize=2,
             label=_wrapped(name).replace("$", r"\$"),

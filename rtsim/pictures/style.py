@@ -2,7 +2,8 @@
 
 Colours are those of Okabe & Ito (2008), completed by four dark ones so that the ten built-in
 rules stay apart under protanopia, deuteranopia and tritanopia. A rule keeps its colour
-everywhere; variants of one rule (other options) share it and differ in marker and line.
+everywhere; variants of one rule (other options) share it and differ in marker and line, and every
+second one is hollow and larger, so that both are seen where they coincide.
 Theory is black and dashed, hardware a hollow square: neither belongs to any rule.
 """
 
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rtsim.timing import units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +49,7 @@ _MARKER = {
     "chunking": "<",
     "pipeline": "*",
 }
+_Point = TypeVar("_Point")
 Dash = str | tuple[int, tuple[float, ...]]
 #: Lines of simulated results; none is the plain dashed line of theory.
 LINES: tuple[Dash, ...] = ("-", ":", "-.", (0, (4, 1, 1, 1, 1, 1)))
@@ -64,6 +68,13 @@ class Look:
     colour: str
     marker: str
     line: Dash
+    hollow: bool = False
+
+    def marks(self, size: float) -> dict[str, Any]:
+        """What matplotlib is told of markers of a size in points."""
+        if self.hollow:
+            return {"marker": self.marker, "markersize": 1.6 * size, "markerfacecolor": "none", "markeredgewidth": 1.2}
+        return {"marker": self.marker, "markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.5}
 
 
 def colour(rule: str) -> str:
@@ -79,12 +90,12 @@ def look(rule: str, variant: int = 0) -> Look:
     """The look of the ``variant``-th set of options (from 0) of a rule.
 
     >>> look("max_time", 1)
-    Look(colour='#0072B2', marker='v', line=':')
+    Look(colour='#0072B2', marker='v', line=':', hollow=True)
     """
     marker = _MARKER.get(rule) or MARKERS[zlib.crc32(rule.encode()) // len(OTHER_COLOURS) % len(MARKERS)]
     # 3 and 13 have no common factor, so that 13 variants have 13 markers.
     turned = MARKERS[(MARKERS.index(marker) + 3 * variant) % len(MARKERS)]
-    return Look(colour(rule), turned, LINES[variant % len(LINES)])
+    return Look(colour(rule), turned, LINES[variant % len(LINES)], variant % 2 == 1)
 
 
 def looks(keys: Iterable[tuple[str, str]]) -> dict[str, Look]:
@@ -100,6 +111,20 @@ def looks(keys: Iterable[tuple[str, str]]) -> dict[str, Look]:
             found[key] = look(rule, seen.get(rule, 0))
             seen[rule] = seen.get(rule, 0) + 1
     return found
+
+
+def grouped(
+    points: Iterable[_Point], series: Callable[[_Point], str], across: Callable[[_Point], float]
+) -> dict[str, list[_Point]]:
+    """The points of each series, series in the order given, the points of each along the axis.
+
+    >>> grouped([("b", 2), ("a", 1), ("b", 1)], lambda point: point[0], lambda point: point[1])
+    {'b': [('b', 1), ('b', 2)], 'a': [('a', 1)]}
+    """
+    found: dict[str, list[_Point]] = {}
+    for point in points:
+        found.setdefault(series(point), []).append(point)
+    return {name: sorted(here, key=across) for name, here in found.items()}
 
 
 def rule_name(text: str) -> str:
@@ -131,12 +156,25 @@ def conditions(scenario: dict[str, Any]) -> str:
     if scenario.get("learning_time"):
         parts.append(f"learning time {scenario['learning_time']}")
     if "step_time" in scenario:
-        parts.append(f"step time {scenario['step_time']}")
+        parts.append(f"step time {_step_time(str(scenario['step_time']))}")
     if "mailbox" in scenario:
         parts.append(f"mailbox {scenario['mailbox']}")
     # A dollar sign would begin a formula, and file names may hold anything.
     text = "".join(c if c.isprintable() else "?" for c in ", ".join(parts))
     return text.replace("$", r"\$")
+
+
+def _step_time(text: str) -> str:
+    """A step time with its unit, also where it is spelt as a rate.
+
+    >>> _step_time("50fps"), _step_time("10ms"), _step_time("gamma(mean=16ms, cv=0.1)")
+    ('20 ms (50 fps)', '10ms', 'gamma(mean=16ms, cv=0.1)')
+    """
+    for rate in units.RATES:
+        number = text.removesuffix(rate)
+        if number != text and "(" not in text:
+            return f"{units.show(1 / float(number))} ({number} {rate})"
+    return text
 
 
 def headline(scenario: dict[str, Any], workers: int, drawn: int | None = None) -> str:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rtsim.theory.memoryless import DelayedPolicy, best_delayed
     from rtsim.theory.pending import pending_optimum
     from rtsim.theory.pipeline import pipeline_delay, pipeline_delay_regret, pipeline_inaction_regret
+    from rtsim.theory.reach import diameter
     from rtsim.theory.stochasticity import optimal_action_groups, p_minimax, pending_influence
 
 #: What needs sparse matrices is loaded on first use: scenarios import this room for :func:`capacity_limit` alone.
@@ -58,6 +59,7 @@ _HOMES = {
     "delay_regret": "rtsim.theory.bounds",
     "delay_regret_per_action": "rtsim.theory.bounds",
     "delayed_gain": "rtsim.theory.delayed",
+    "diameter": "rtsim.theory.reach",
     "forward_delay_gain": "rtsim.theory.bounds",
     "gaps": "rtsim.theory.average_reward",
     "inaction_regret": "rtsim.theory.bounds",
@@ -96,6 +98,7 @@ __all__ = [
     "delay_regret",
     "delay_regret_per_action",
     "delayed_gain",
+    "diameter",
     "forward_delay_gain",
     "gaps",
     "held_inaction",

@@ -21,7 +21,7 @@ def law(value: Law | float | str, *, batch: int | None = None) -> Law:
     Parameters
     ----------
     value : Law, float (seconds) or str
-        E.g. ``"84ms"``, ``"lognorm(mean=84ms, cv=0.02)"``, ``"gamma(mean=84ms, cv=0.3)"``,
+        E.g. ``"84ms"``, ``"lognorm(mean=84ms, cv=0.02)"``, ``"gamma(mean=84ms, cv=0.3)"`` (or ``sd=8ms``),
         ``"uniform(60ms, 100ms)"``, ``"exp(mean=84ms)"``, ``"pareto(mean=84ms, alpha=2.5)"``,
         ``"mixture(0.5: 1us, 0.5: 84ms)"``, ``"empirical(80ms, 84ms, 90ms)"``,
         ``"contention(84ms, factor=2, calm=10s, slow=1s)"``, ``"scaled(84ms, factor=1.5)"``,
@@ -37,6 +37,8 @@ def law(value: Law | float | str, *, batch: int | None = None) -> Law:
 
     >>> law("lognorm(mean=84ms, cv=0.02)").mean
     0.084
+    >>> str(law("gamma(mean=60ms, sd=15ms)"))
+    'gamma(mean=60ms, cv=0.25)'
     >>> str(law("mixture(0.5: 1us, 0.5: 84ms)"))
     'mixture(0.5: 1us, 0.5: 84ms)'
     """
@@ -106,7 +108,15 @@ class _Arguments:
 def _family(kind: type[Lognormal] | type[Gamma], name: str) -> Callable[[_Arguments], Law]:
     def build(a: _Arguments) -> Law:
         example = f'"{name}(mean=84ms, cv=0.3)"'
-        result = kind(a.time("mean", example), a.number("cv", example))
+        mean = a.time("mean", example)
+        if "sd" not in a.keywords:
+            cv = a.number("cv", example)
+        elif "cv" in a.keywords or a.positional:
+            raise InvalidValue(f"{name}(...) takes cv (standard deviation / mean) or sd (a time), not both")
+        else:
+            # A mean of 0 is refused by the law itself.
+            cv = a.time("sd", f'"{name}(mean=84ms, sd=8ms)"') / (mean or 1.0)
+        result = kind(mean, cv)
         a.done()
         return result
 

@@ -153,12 +153,43 @@ def test_workers_take_ranges_and_commas(said):
     assert [row["workers"] for row in json.loads(out)["rows"]] == [1, 2, 3, 6, 8]
 
 
-def test_csv_may_take_the_place_of_the_pictures_data(said, tmp_path):
+def test_csv_beside_a_plot_of_the_same_name_says_so_and_writes_nothing(said, tmp_path):
     code, _, err = said("compare", "--alg", "max_time", *QUICK, "--plot", str(tmp_path / "a.png"), "--csv",
                         str(tmp_path / "a.csv"))  # fmt: skip
-    assert code == 0
-    assert (tmp_path / "a.csv").read_text().startswith("# {")
-    assert f"wrote {tmp_path / 'a.csv'}" in err
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "two outputs would be written" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_agent_that_learns_without_learning_time_is_said_to_learn_at_every_step(said):
+    words = ["compare", "--alg", "max_time", *QUICK, "--no-search", "--mdp", "jao"]
+    _, _, err = said(*words, "--agent", "ucrl2(scale=0.1)")
+    assert err.count("learns at every step (no --learning-time)") == 1
+    _, _, err = said(*words, "--agent", "ucrl2", "--learning-time", "20ms")
+    assert "learns" not in err
+    _, _, err = said(*words, "--agent", "oracle")
+    assert "learns" not in err
+
+
+def test_simulate_table_has_standard_deviations_and_units(said):
+    words = ["simulate", "--inference-time", "gamma(mean=90ms, cv=0.3)", "--workers", "4", "--steps", "2000"]
+    _, out, _ = said(*words, "--json")
+    found = json.loads(out)["statistics"]
+    _, text, _ = said(*words)
+    lines = {
+        line.rsplit("  ", 1)[0].strip(): line.rsplit("  ", 1)[1].strip() for line in text.splitlines() if "  " in line
+    }
+    assert lines["interaction steps sd"] == f"{found['interaction_steps_var'] ** 0.5:.4g} steps"
+    assert lines["interaction time sd"] == f"{1e3 * found['interaction_time_var_s2'] ** 0.5:.4g} ms"
+    assert lines["delay p99"] == f"{found['delay_steps_p99']} steps"
+    assert "s²" not in text
+
+
+def test_timeline_of_more_steps_than_pixels_says_so(said, tmp_path):
+    words = ["simulate", "--inference-time", "90ms", "--steps", "600", "--timeline", str(tmp_path / "t.png")]
+    assert "narrower than a pixel" in said(*words, "--timeline-steps", "600")[2]
+    assert "narrower" not in said(*words, "--timeline-steps", "100")[2]
 
 
 def test_rules_explains_the_options_of_one_rule(said):
@@ -230,6 +261,10 @@ BAD = {
     "not a number": (["compare", "--steps", "x"], "x"),
     "unknown command": (["compere"], "compere"),
     "no command": ([], "compare"),
+    "two agents": (["compare", "--mdp", "jao", "--agent", "oracle", "pending"], "compare takes one --agent"),
+    "two rules": (["simulate", "--alg", "max_time", "exp_time"], "simulate takes one --alg"),
+    "cv and sd": (["compare", "--inference-time", "gamma(mean=60ms, sd=10ms, cv=0.1)"], "not both"),
+    "sd of 0": (["compare", "--inference-time", "gamma(mean=60ms, sd=0s)"], "cv"),
     "two rates": (["compare", "--fps", "60", "--step-time", "16ms"], "--fps"),
     "no folder": (["compare", "--csv", "nowhere/a.csv"], "nowhere"),
     "bad picture": (["compare", "--plot", "a.xyz"], ".png"),
@@ -491,6 +526,34 @@ def test_report_draws_what_was_searched_for(said, tmp_path):
     assert err.count("wrote") == 2
 
 
+def test_report_draws_inaction_and_gives_the_regret_its_intervals(said, tmp_path):
+    folder = tmp_path / "run"
+    words = ["--inference-time", "gamma(mean=90ms, cv=0.3)", "--alg", "exp_time", "max_time", "--workers", "3", "6"]
+    words += ["--mdp", "jump(n=3)", "inaction", "--steps", "500", "--seeds", "3", "--processes", "1"]
+    assert said("sweep", str(folder), *words)[0] == 0
+    code, out, err = said("report", str(folder))
+    assert (code, err.count("wrote")) == (0, 2)
+    assert (folder / "inaction.png").read_bytes().startswith(b"\x89PNG")
+    drawn = list(csv.DictReader(io.StringIO((folder / "inaction.csv").read_text())))
+    # Two rules, two numbers of workers; the MDP makes no difference to the inaction.
+    assert [(row["key"], row["workers"]) for row in drawn] == [
+        ("exp_time", "3"), ("exp_time", "6"), ("max_time", "3"), ("max_time", "6"),
+    ]  # fmt: skip
+    report = json.loads(said("report", str(folder), "--json")[1])
+    for group in report["statistics"]:
+        low, high = group["regret_ci95"]["regret_inaction_per_s"]
+        assert f"{group['means']['regret_inaction_per_s']:.3f} ± {(high - low) / 2:.3f}" in out
+    laws, two = tmp_path / "laws", ["--inference-time", "50ms", "90ms", "--alg", "exp_time", "--workers", "3", "6"]
+    assert said("sweep", str(laws), *two, "--steps", "300", "--seeds", "2", "--processes", "1")[0] == 0
+    assert said("report", str(laws))[0] == 0
+    for name, mean in (("inaction_1.csv", 0.05), ("inaction_2.csv", 0.09)):
+        (row, _) = csv.DictReader(io.StringIO((laws / name).read_text()))
+        assert float(row["capacity_limit"]) == pytest.approx(max(0.0, 1 - 3 / 59.7275 / mean), abs=1e-9)
+    one = tmp_path / "one"
+    assert said("sweep", str(one), *GRID, "--workers", "3", "--seeds", "2")[0] == 0
+    assert "wrote" not in said("report", str(one))[2]
+
+
 def test_sweep_reads_grids_from_toml_and_flags_override(said, tmp_path):
     study = tmp_path / "study.toml"
     study.write_text(
@@ -586,7 +649,7 @@ def test_compare_tells_the_regret_and_whose_it_is(said):
     for row in json.loads(out)["rows"]:
         assert f"{row['regret']['delay_per_s']:.3f}" in text
     _, _, err = said("compare", *words, "--agent", "ucrl2")
-    assert "in no time" in err
+    assert "learns at every step (no --learning-time)" in err
 
 
 def test_mdps_lists_families_and_agents(said):
@@ -597,6 +660,28 @@ def test_mdps_lists_families_and_agents(said):
     code, out, _ = said("mdps", "jump", "--json")
     assert (code, set(json.loads(out)["options"])) == (0, {"n", "p"})
     assert "jump(n=...)" in said("mdps", "jump")[1]
+
+
+def test_mdps_describes_an_mdp(said, tmp_path):
+    # Jaksch et al. 2010, Theorem 5: the gain of the good action; the way down takes 1/delta steps.
+    found = json.loads(said("mdps", "jao(delta=0.1, epsilon=0.05)", "--json")[1])
+    assert found["optimal_gain_per_step"] == pytest.approx(0.15 / 0.25, rel=1e-9)
+    assert found["diameter_steps"] == pytest.approx(10, rel=1e-9)
+    assert (found["states"], found["actions"], found["default"], found["p_minimax"]) == (2, 2, "stay", 0.85)
+    file = tmp_path / "mine.json"
+    file.write_text(
+        '{"format": "rtsim-mdp", "version": 1, "states": 2, "actions": 2,'
+        ' "p": [[[0.5, 0.5], [0, 1]], [[0, 1], [0, 1]]],'
+        ' "r": [[0, 0], [1, -1]], "default": 1}'
+    )
+    text = said("mdps", str(file))[1]
+    lines = dict(line.strip().split("  ", 1) for line in text.splitlines() if "  " in line.strip())
+    assert {name.strip(): value.strip() for name, value in lines.items()} == {
+        "states": "2", "actions": "2", "default policy": "the agent's action 1", "rewards": "-1 to 1",
+        "optimal gain": "1 per step", "p_minimax": "0.5", "diameter": "infinite: some state is out of reach of another",
+    }  # fmt: skip
+    code, _, err = said("mdps", "jump(m=3)")
+    assert (code, err.count("\n")) == (2, 1)
 
 
 BAD_TABLES = {

@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 
 from rtsim import Design, Grid, Scenario, compare, mdps, simulate, sweep
-from rtsim.agents import QUCB
+from rtsim.agents import AGENTS, QUCB, AgentSpec
 from rtsim.errors import FileProblem, InvalidValue, UnknownName
 from rtsim.experiments import results
-from rtsim.experiments.named_agents import AGENTS, AgentSpec
 from rtsim.experiments.regrets import REGRET_COLUMNS, Rollouts
 from rtsim.regret import reference, regret
 

@@ -57,7 +57,8 @@ def test_plot_inaction_theory_is_black_dashed_and_drawn_once_where_equal(compari
     assert {to_hex(line.get_color()) for line in theory} == {"#000000"}
     assert all(line.get_linestyle() == "--" for line in theory)
     labels = sorted(str(line.get_label()) for line in theory)
-    assert labels == ["theory of exp_time", "theory of max_time", "theory, one point"]
+    # The one point of sequential lies on the line of max_time.
+    assert labels == ["theory of exp_time", "theory of max_time"]
     assert len({str(line._dash_pattern) for line in theory if "point" not in str(line.get_label())}) == 2
     (line,) = [line for line in theory if line.get_label() == "theory of max_time"]
     np.testing.assert_array_equal(line.get_ydata(), [0.95, 0.5, 0.0, 0.0])
@@ -69,6 +70,20 @@ def test_plot_inaction_variants_of_a_rule_share_colour_not_marker(comparison: An
     assert one.get_color() == other.get_color()
     assert one.get_marker() != other.get_marker()
     assert one.get_linestyle() != other.get_linestyle()
+
+
+def test_plot_inaction_variants_with_theories_of_their_own_are_named_in_full(comparison: Any) -> None:
+    rows = [
+        replace(row, theory_inaction_fraction=0.5 * row.capacity_limit) if row.key == "max_time(printed=true)" else row
+        for row in comparison.rows
+    ]
+    labels = {line.get_label() for line in labelled(plot_inaction(replace(comparison, rows=rows)), "theory")}
+    assert labels == {"theory of exp_time", "theory of max_time", "theory of max_time(printed=true)"}
+
+
+def test_plot_inaction_without_a_search_does_not_speak_of_required_workers(comparison: Any) -> None:
+    assert "N_I^*" in plot_inaction(comparison).get_title(loc="left")
+    assert "N_I^*" not in plot_inaction(replace(comparison, required_workers={})).get_title(loc="left")
 
 
 def test_plot_inaction_required_workers_marked_where_found(comparison: Any) -> None:
@@ -85,7 +100,7 @@ def test_plot_inaction_axes_are_labelled_and_conditions_told(comparison: Any) ->
     ax = plot_inaction(comparison)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("inference workers $N_I$", "inaction fraction")
     assert ax.get_title(loc="left") == (
-        "inference time lognorm(mean=200ms, cv=0.3), step time 100fps, mailbox latest\n"
+        "inference time lognorm(mean=200ms, cv=0.3), step time 10 ms (100 fps), mailbox latest\n"
         "2000 steps; 3 seeds, bars: 95 % interval; $N_I^*$: inaction ≤ 0.01"
     )
     low, high = ax.get_ylim()

@@ -94,6 +94,19 @@ def test_part_that_is_rounding_only_stands_in_the_legend_as_none() -> None:
         assert not labels["inaction"].endswith(": none")
 
 
+def test_interrupted_lines_and_slopes_without_height_are_explained() -> None:
+    policy = agents.Tabular([1, 0])  # the worse action: what it loses is soon less than the luck of the rewards
+    found = regret_over_seeds(mdps.of("jao(epsilon=0.01)"), policy, late_schedule(0, 2_000), 1, points=60)
+    total = found.curves[0].total
+    assert (total > 0).any()
+    assert (total[np.argmax(total > 0) :] <= 0).any()
+    ax = plot_regret(found)
+    labels = {line.get_gid(): line.get_label() for line in lines(ax).values()}
+    assert "not drawn where ≤ 0" in labels["total"]
+    assert "not drawn" not in labels["learn"]
+    assert all("no bound" in str(line.get_label()) for line in references(ax))
+
+
 def test_one_seed_has_no_bands() -> None:
     policy = agents.Tabular([0, 0])
     found = regret_over_seeds(mdps.of("inaction"), policy, late_schedule(4, 100), 1, best=policy, points=20)

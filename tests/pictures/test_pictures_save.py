@@ -34,6 +34,12 @@ def test_save_figure_each_format_has_its_data_beside_it_and_same_bytes_again(
     assert [float(row["inaction_fraction"]) for row in rows] == [row.inaction_fraction for row in comparison.rows]
 
 
+def test_save_figure_without_data_writes_the_figure_alone(comparison: Any, tmp_path: Path) -> None:
+    (path,) = save_figure(figure_of(plot_inaction(comparison)), tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 def test_save_figure_leaves_nothing_but_figure_and_data(comparison: Any, tmp_path: Path) -> None:
     save_figure(figure_of(plot_inaction(comparison)), tmp_path / "a.png", inaction_rows(comparison))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.png"]

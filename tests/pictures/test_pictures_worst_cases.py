@@ -95,7 +95,8 @@ def test_delay_every_family_has_a_panel_and_every_p_a_colour(losses: list[DelayL
             assert list(lines[f"bound {p:g}"].get_xdata()) == [1, 3]
             assert lines[f"bound {p:g}"].get_ydata() == pytest.approx([1 - p, 1 - p**3])
             assert lines[f"exact {p:g}"].get_ydata() == pytest.approx([1 - p - less, 1 - p**3 - less])
-            assert to_hex(lines[f"bound {p:g}"].get_color()) == "#000000"
+            assert lines[f"bound {p:g}"].get_color() == lines[f"exact {p:g}"].get_color()
+            assert lines[f"bound {p:g}"].get_linestyle() == "--"
         assert lines["exact 0.5"].get_color() != lines["exact 0.9"].get_color()
         assert len(bars(ax)) == 2
     assert figure.axes[0].get_xlabel() == "delay $k$ (steps)"

@@ -276,3 +276,21 @@ def test_value_iteration_says_how_far_it_came_where_it_does_not_converge():
 def test_unknown_method_lists_the_valid_ones():
     with pytest.raises(UnknownName, match="method 'simplex' unknown; choose from linear_programme, policy_iteration"):
         theory.optimum(mdps.inaction(), "simplex")
+
+
+def test_diameter_equals_value_iteration_for_every_target():
+    for seed in range(5):
+        mdp = mdps.garnet(7, 3, 2, seed=seed)
+        times = np.zeros((7, 7))
+        for target in range(7):
+            h = np.zeros(7)
+            for _ in range(20_000):
+                h = 1 + (mdp.p @ h).min(axis=1)
+                h[target] = 0
+            times[target] = h
+        assert theory.diameter(mdp) == pytest.approx(times.max(), rel=1e-9)
+
+
+def test_diameter_of_states_that_are_left_for_ever_is_infinite():
+    mdp = TabularMDP.of(p=[[[0.5, 0.5]], [[0.0, 1.0]]], r=[[0.0], [1.0]])
+    assert theory.diameter(mdp) == np.inf

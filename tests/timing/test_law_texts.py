@@ -418,3 +418,10 @@ def test_step_period_digits_are_taken_at_their_word(text: str | float, period: F
 def test_step_period_outside_its_range_is_refused(text: str | float) -> None:
     with pytest.raises(InvalidValue):
         step_period(text)
+
+
+@pytest.mark.parametrize("family", ["lognorm", "gamma"])
+def test_law_by_its_standard_deviation_has_it_and_is_spelt_by_its_cv(family: str):
+    found = law(f"{family}(mean=60ms, sd=15ms)")
+    assert str(found) == f"{family}(mean=60ms, cv=0.25)"
+    assert float(found.frozen.std()) == pytest.approx(0.015, rel=1e-12)  # type: ignore[attr-defined]

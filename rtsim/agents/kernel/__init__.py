@@ -18,7 +18,7 @@ _DRAWS = (_F, _F, _F)
 _OUT = (_I, _I, _F)
 #: turns, versions, begun, begun_version, begun_step, batch, credited, led_to, available, applied, lows, highs
 _LESSONS = (_I,) * 12
-_Q = (_I, _F, _F, _F, _F, _I, _I)
+_Q = (_I, _F, _F, _F, _F, _I, _I, _I)
 _COUNTS = (_I, _F, _I, _I, _I, _F, _F, _F, _F, _F, _F, _I, _I)
 
 #: Helpers that are called, not copied in place.
@@ -30,8 +30,8 @@ LOOPS = {
     "walk": ("moves", (*_WORLD, *_DRAWS, _I, _I, _F, _F, *_OUT)),
     "anticipate": ("pending", (*_WORLD, *_DRAWS, _I, _F, _F, _F, _F, _F, *_OUT)),
     "expect": ("expected", (_I, _I, _F, _I, _I, _I, _F, _F, _I, _F, _F)),
-    "q_at_once": ("q_learning", (*_WORLD, *_DRAWS, _I, _I, *_Q, *_OUT)),
-    "q_as_landed": ("q_learning", (*_WORLD, *_DRAWS, _I, _I, *_LESSONS, _F, _F, *_Q, *_OUT)),
+    "q_at_once": ("q_learning", (*_WORLD, *_DRAWS, _I, _I, _F, *_Q, *_OUT)),
+    "q_as_landed": ("q_learning", (*_WORLD, *_DRAWS, _I, _I, _F, *_LESSONS, _F, _F, *_Q, *_OUT)),
     "ucrl2_at_once": ("ucrl2", (*_WORLD, *_DRAWS, _I, *_COUNTS, *_OUT)),
     "ucrl2_as_landed": ("ucrl2", (*_WORLD, *_DRAWS, _I, *_LESSONS, *_COUNTS, *_OUT)),
 }

@@ -5,8 +5,11 @@ settings : int64 (3,)
 knobs : float64 (7,)
     lowest reward, 1 / range of rewards, discount, horizon of the step size (H + 1)/(H + n), constant step
     size or 0, factor of the bonus 1/√n, scale of lessons.
-q, bound : float64 (S·A,); value : float64 (S,); greedy : int64 (S,); visits : int64 (S·A,)
-    ``bound`` is what is acted on; without optimism it equals ``q``.
+q, bound : float64 (S·A,); value : float64 (S,); greedy, ties : int64 (S,); visits : int64 (S·A,)
+    ``bound`` is what is acted on; without optimism it equals ``q``. ``value`` is its maximum over actions, ``ties`` how
+    many actions reach that, ``greedy`` one of them.
+chance : float64 (T,)
+    Uniform in 0..1, decides between equals: the order in which an MDP names its actions must not matter.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from rtsim.agents.kernel.lessons import completed, gained, take
 from rtsim.agents.kernel.moves import default_row, leave
 
 
-def improve(row, s, n, target, old, settings, knobs, q, bound, value, greedy, visits):
+def improve(row, s, n, target, old, settings, knobs, q, bound, value, greedy, ties, visits):
     """One lesson changes one entry."""
     count = visits[row] + 1
     visits[row] = count
@@ -30,26 +33,40 @@ def improve(row, s, n, target, old, settings, knobs, q, bound, value, greedy, vi
     if settings[1] and new >= before:
         return 0
     bound[row] = new
-    a = row - s * n
-    if a != greedy[s]:
-        if new > value[s]:
-            value[s] = new
-            greedy[s] = a
-    elif new >= before:
+    if new > value[s]:
         value[s] = new
-    else:
-        best = 0
+        greedy[s] = row - s * n
+        ties[s] = 1
+    elif before < value[s]:
+        ties[s] += new == value[s]
+    elif new < before:
+        best, equal = 0, 1
         for b in range(1, n):
             if bound[s * n + b] > bound[s * n + best]:
-                best = b
+                best, equal = b, 1
+            elif bound[s * n + b] == bound[s * n + best]:
+                equal += 1
         greedy[s] = best
         value[s] = bound[s * n + best]
+        ties[s] = equal
     return 0
+
+
+def prefer(s, n, chance, bound, value, greedy, ties):
+    """An action of the greatest value, each of equals as likely."""
+    found = greedy[s]
+    if ties[s] > 1:
+        left = int(chance * ties[s])
+        for b in range(n):
+            if bound[s * n + b] == value[s] and left >= 0:
+                found = b
+                left -= 1
+    return found
 
 
 def q_at_once(
     sizes, first, target, cum, r, default_cum, u, u_reward, u_default,
-    observation, explored, settings, knobs, q, bound, value, greedy, visits, states, actions, rewards,
+    observation, explored, chance, settings, knobs, q, bound, value, greedy, ties, visits, states, actions, rewards,
 ):  # fmt: skip
     """Every lesson is learned as soon as the observation that completes it is there.
 
@@ -69,8 +86,8 @@ def q_at_once(
                     continue
                 row = seen * n + actions[begun]
                 goal = (reward - knobs[0]) * knobs[1] + knobs[2] * value[ended]
-                improve(row, seen, n, goal, q[row], settings, knobs, q, bound, value, greedy, visits)
-            a = greedy[states[o]]
+                improve(row, seen, n, goal, q[row], settings, knobs, q, bound, value, greedy, ties, visits)
+            a = prefer(states[o], n, chance[i], bound, value, greedy, ties)
             if len(explored) and explored[i] >= 0:
                 a = explored[i]
             row = s * n + a
@@ -84,9 +101,9 @@ def q_at_once(
 
 def q_as_landed(
     sizes, first, target, cum, r, default_cum, u, u_reward, u_default,
-    observation, explored, turns, versions, begun, begun_version, begun_step, batch,
+    observation, explored, chance, turns, versions, begun, begun_version, begun_step, batch,
     credited, led_to, available, applied, lows, highs, goals, olds,
-    settings, knobs, q, bound, value, greedy, visits, states, actions, rewards,
+    settings, knobs, q, bound, value, greedy, ties, visits, states, actions, rewards,
 ):  # fmt: skip
     """Actions are computed with the parameters of their version, updates on those of their begin.
 
@@ -121,11 +138,11 @@ def q_as_landed(
                     for k in range(lows[version], highs[version]):
                         seen = states[credited[k]]
                         row = seen * n + actions[applied[k]]
-                        improve(row, seen, n, goals[k], olds[k], settings, knobs, q, bound, value, greedy, visits)
+                        improve(row, seen, n, goals[k], olds[k], settings, knobs, q, bound, value, greedy, ties, visits)
                     version += 1
                 at = turns[turn]
                 turn += 1
-                actions[at] = greedy[states[observation[at]]]
+                actions[at] = prefer(states[observation[at]], n, chance[at], bound, value, greedy, ties)
                 if len(explored) and explored[at] >= 0:
                     actions[at] = explored[at]
             row = s * n + actions[i]

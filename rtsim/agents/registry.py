@@ -1,13 +1,16 @@
-"""Agents by name, with their options: who acts on an MDP."""
+"""Agents by name: ``oracle``, ``qucb(bonus=0.1)``, as on the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
-from rtsim.agents import QUCB, UCRL2, EpsilonGreedyQ, Oracle, Pending, Policy
+from rtsim.agents.policies import Oracle, Pending, Policy
+from rtsim.agents.q_learning import QUCB, EpsilonGreedyQ
+from rtsim.agents.ucrl2 import UCRL2
 from rtsim.errors import InvalidValue, UnknownName
-from rtsim.timing import grammar
+from rtsim.timing import grammar, units
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Agent:
     name: str
     summary: str
     source: str
-    learner: type | None = None
+    learner: type[UCRL2 | QUCB | EpsilonGreedyQ] | None = None
 
 
 AGENTS: Mapping[str, Agent] = {
@@ -85,9 +88,8 @@ class AgentSpec:
         return cls(AGENTS[name], tuple(options))
 
     def __str__(self) -> str:
-        inside = ", ".join(
-            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in self.options
-        )
+        spelt = [(key, units.exact(value) if isinstance(value, float) else value) for key, value in self.options]
+        inside = ", ".join(f"{key}={value}" for key, value in spelt)
         return f"{self.agent.name}({inside})" if inside else self.agent.name
 
     def policy(self, best: Policy, learns: bool) -> Policy:
@@ -100,7 +102,50 @@ class AgentSpec:
         learns : bool
             Whether the Schedule has updates.
         """
-        if self.agent.learner is not None:
-            made: Policy = self.agent.learner(**dict(self.options), every_step=not learns)
-            return made
-        return {"best": best, "oracle": Oracle(), "pending": Pending()}[self.agent.name]
+        if self.agent.name == "best":
+            return best
+        return self.made() if self.agent.learner is None else self.made(every_step=not learns)
+
+    def made(self, **given: Any) -> Policy:
+        """The policy; see :func:`of`."""
+        name, learner = self.agent.name, self.agent.learner
+        if name == "best":
+            raise InvalidValue(
+                "agent 'best' depends on the MDP and the Schedule; take rtsim.regret.reference(mdp, schedule)[0]"
+            )
+        known = [field.name for field in fields(learner)] if learner else []
+        for option in given:
+            if option not in known:
+                raise UnknownName(f"option of agent {name!r}", option, known or ["(none)"])
+        knowing: dict[str, Callable[..., Policy]] = {"oracle": Oracle, "pending": Pending}
+        kind = learner or knowing[name]
+        return kind(**{**dict(self.options), **given})
+
+
+def of(text: str | Policy, **given: Any) -> Policy:
+    """An agent from a text, as on the command line.
+
+    Parameters
+    ----------
+    text : str
+        A name and its options, ``"qucb(bonus=0.1)"``. A policy is returned as it is.
+    given
+        Fields of the learner's class as keywords, ``every_step=True`` for one; they win over those of the text.
+
+    Raises
+    ------
+    InvalidValue, UnknownName
+        Also for ``best``, which a name does not determine: it is what :func:`rtsim.regret.reference` finds for an MDP
+        and a Schedule.
+
+    >>> of("qucb(bonus=0.1)", every_step=True).bonus, of("oracle")
+    (0.1, Oracle(table=None))
+    >>> of("quick")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    rtsim.errors.UnknownName: agent 'quick' unknown (did you mean 'qucb'?); choose from best, egreedy, ...
+    """
+    if not isinstance(text, str):
+        if given:
+            raise InvalidValue("an agent that is built already takes no options")
+        return text
+    return AgentSpec.of(text).made(**given)
