@@ -76,7 +76,7 @@ LIVE_COLUMNS = {
     "ended": np.int8,  # 1: this step ended the episode, 2: a limit on its length did
     "stale": np.int8,  # 1: the action came from a former episode, and the default policy acted instead
     "late_ns": np.int64,  # from the step's deadline to the environment's waking up for it
-    "runtime_ns": np.int64,  # what the runtime took for itself since the step before
+    "runtime_ns": np.int64,  # what the runtime took between deadline and emulator, and after the last step
     "emulator_ns": np.int64,  # what the emulator took
 }
 

@@ -51,6 +51,7 @@ STEP_ROW = (
     ),
     *("action", "reward_bits", "hash", "ended", "stale", "late", "own", "emulator"),
 )
+EMPTY_ROW = (0,) * len(STEP_ROW)
 UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch")
 
 #: Observations kept: a worker that reads one more than four seconds late finds it gone.
@@ -104,6 +105,10 @@ def inference_ring(workers: int) -> int:
     return max(64, min(1024, 65536 // workers))
 
 
+#: Arrays that are read and written number by number: one-dimensional memoryviews.
+WORDS = ("control",)
+
+
 class Memory:
     """The arrays of :func:`layout` by name, on a shared file.
 
@@ -124,9 +129,12 @@ class Memory:
             count = math.prod(array.shape)
             view = np.frombuffer(self._map, array.kind, count, offset).reshape(array.shape)
             setattr(self, array.name, view)
+            if array.name in WORDS:
+                # Single numbers by way of numpy cost several times as much, and more when its code is not at hand.
+                setattr(self, array.name, memoryview(self._map)[offset : offset + 8 * count].cast("q"))
             offset += array.size
 
-    control: NDArray[np.int64]
+    control: memoryview[int]
     pulses: NDArray[np.int64]
     rule_state: NDArray[np.int64]
     learner_state: NDArray[np.int64]

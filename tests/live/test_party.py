@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from rtsim.errors import FileProblem, InvalidValue, Reservation, RuleFault
@@ -139,7 +140,7 @@ def test_memory_is_one_anonymous_file():
     first.frames[255, -1] = 7
     assert second.workers[2, m.STEP] == 41
     assert second.frames[255, -1] == 7
-    arrays = [array for name, array in vars(first).items() if not name.startswith("_") and name != "fd"]
+    arrays = [np.asarray(array) for name, array in vars(first).items() if not name.startswith("_") and name != "fd"]
     spans = sorted((a.__array_interface__["data"][0], a.nbytes) for a in arrays)
     assert all(start + size <= following for (start, size), (following, _) in zip(spans, spans[1:]))  # noqa: B905
 
