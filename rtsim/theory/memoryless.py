@@ -9,10 +9,12 @@ import numpy as np
 
 from rtsim.mdps import TabularMDP
 from rtsim.theory.average_reward import Actions, optimum
-from rtsim.theory.delayed import Blocks, Delay, blocks, gains_by_start, late_rewards, start_weights
+from rtsim.theory.delayed import Blocks, Delay, blocks, chain_states, gains_by_start, late_rewards, start_weights
 
 #: Most deterministic policies that are all tried.
 ENUMERATED = 4_096
+#: Most states of delayed chains that a search may evaluate in all: about half a minute, whatever the MDP's size.
+SEARCHED = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def best_delayed(
     The optimal policy "that acts with k step lag" of Riemer et al. 2025, App. B.2. Where no action changes where the
     state goes, each observed state has its own best guess: exact for any size. Else all A**S policies are tried, up
     to ``limit``; above it policies are improved one state at a time until no single change helps, from the undelayed
-    optimum and from random ones.
+    optimum and from random ones, or until :data:`SEARCHED` states of their chains have been evaluated.
 
     Parameters
     ----------
@@ -86,16 +88,17 @@ def best_delayed(
     if world.free:
         policy = late_rewards(world).argmax(axis=1).astype(np.int64)
         return DelayedPolicy(float(value(_gains(world, policy))), policy, True, "structure", 1)
-    if float(mdp.actions) ** mdp.states <= limit:
+    if mdp.actions**mdp.states <= limit:
         policies = [np.array(p, dtype=np.int64) for p in itertools.product(range(mdp.actions), repeat=mdp.states)]
         gains = [float(value(_gains(world, p))) for p in policies]
         best = int(np.argmax(gains))
         return DelayedPolicy(gains[best], policies[best], True, "enumeration", len(policies))
     random = np.random.default_rng(seed)
     beginnings = [optimum(mdp).policy, *random.integers(mdp.actions, size=(restarts, mdp.states))]
+    allowed = SEARCHED // chain_states(world, beginnings[0])
     found, tried = (-np.inf, beginnings[0]), 0
     for policy in beginnings:
-        gain, policy, count = _climb(world, policy, value, random)
+        gain, policy, count = _climb(world, policy, value, random, allowed - tried)
         tried += count
         if gain > found[0]:
             found = (gain, policy)
@@ -106,8 +109,10 @@ def _gains(world: Blocks, policy: Actions) -> np.ndarray[tuple[int], np.dtype[np
     return gains_by_start(world, np.eye(world.actions)[policy])
 
 
-def _climb(world: Blocks, policy: Actions, value: object, random: np.random.Generator) -> tuple[float, Actions, int]:
-    """Coordinate ascent: the best action of one state after the other, until a round changes nothing."""
+def _climb(
+    world: Blocks, policy: Actions, value: object, random: np.random.Generator, allowed: int
+) -> tuple[float, Actions, int]:
+    """Coordinate ascent: the best action of one state after the other, until a round changes nothing or time is up."""
     assert callable(value)
     policy = np.array(policy, dtype=np.int64)
     gain, tried = float(value(_gains(world, policy))), 1
@@ -116,7 +121,7 @@ def _climb(world: Blocks, policy: Actions, value: object, random: np.random.Gene
         changed = False
         for s in random.permutation(len(policy)):
             for a in range(world.actions):
-                if a == policy[s]:
+                if a == policy[s] or tried >= allowed:
                     continue
                 other = policy.copy()
                 other[s] = a

@@ -155,3 +155,18 @@ def test_a_single_step_has_no_regret_per_second():
         Grid(steps=1, mdp=("jump",))
     two = compare(Design(("exp_time",), Scenario("exp_time", LAW, steps=2), workers=(2,), search=False, mdp="jump"))
     assert json.dumps(two.to_json(), allow_nan=False)
+
+
+def test_bound_does_not_change_with_what_every_step_pays_alike():
+    world = mdps.of("inaction")
+    poor = mdps.TabularMDP(
+        world.p, world.r - 5, world.p_default, world.r_default - 5, world.default_policy, world.start
+    )
+    late = simulate(Scenario("sequential", 2.5, step_time=1.0, steps=900))
+    bounds = []
+    for mdp in (world, poor):
+        rollouts = Rollouts(mdp, AgentSpec.of("best"), 1.0)
+        rollouts.add(late, seed=0)
+        bounds.append(rollouts.row().bound)
+    assert bounds[0]["inaction_per_s"] == pytest.approx(0.6, rel=0.01)  # 3 of 5 steps, each losing at most 1
+    assert bounds[1] == pytest.approx(bounds[0])
