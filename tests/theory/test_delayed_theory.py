@@ -397,7 +397,7 @@ def test_pending_actions_matter_unless_transitions_ignore_them():
     ],
 )
 def test_delays_beyond_all_floats_are_refused_in_one_line(call):
-    with pytest.raises(InvalidValue, match="shorten the delay|delay 1100 is too long"):
+    with pytest.raises(InvalidValue, match=r"shorten the delay|delay 1100 is too long"):
         call(mdps.riverswim(3))
 
 
