@@ -14,7 +14,7 @@ from rtsim.intervals import Interval
 from rtsim.mdps import TabularMDP
 from rtsim.regret import RegretCurve, RegretOverSeeds, reference, regret_curve
 from rtsim.schedule import Schedule
-from rtsim.timing import grammar
+from rtsim.timing import grammar, units
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,14 @@ class AgentSpec:
                 options.append((key, value.text))
             else:
                 raise InvalidValue(f"option {key} of agent {name!r} must be a bare number or a word")
+        if known:
+            known(**dict(options))  # refuses wrong values now, not in the middle of a run
         return cls(AGENTS[name], tuple(options))
 
     def __str__(self) -> str:
         inside = ", ".join(
-            f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in self.options
+            f"{key}={units.exact(value)}" if isinstance(value, float) else f"{key}={value}"
+            for key, value in self.options
         )
         return f"{self.agent.name}({inside})" if inside else self.agent.name
 
