@@ -98,8 +98,10 @@ def _read_json(path: str | Path) -> TabularMDP:
         data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_twins)
     except InvalidValue:
         raise
-    except (ValueError, RecursionError) as error:  # ValueError: also whole numbers of thousands of digits
+    except (json.JSONDecodeError, RecursionError) as error:
         raise FileProblem(f"MDP file {str(path)!r} is not JSON: {error}") from error
+    except ValueError as error:  # Python reads no whole numbers of thousands of digits
+        raise FileProblem(f"MDP file {str(path)!r} holds a number of too many digits") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise FileProblem(f'{str(path)!r} is not an MDP file: it lacks "format": "{FORMAT}"')
     _version(data.get("version"))

@@ -13,8 +13,8 @@ from rtsim.theory.delayed import Blocks, Delay, blocks, chain_states, gains_by_s
 
 #: Most deterministic policies that are all tried.
 ENUMERATED = 4_096
-#: Most states of delayed chains that a search may evaluate in all: about half a minute, whatever the MDP's size.
-SEARCHED = 2_000_000
+#: Most states of delayed chains that a search may evaluate in all: a minute or so, whatever the size of the MDP.
+SEARCHED = 1_000_000
 
 
 @dataclass(frozen=True)
