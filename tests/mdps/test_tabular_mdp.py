@@ -241,7 +241,7 @@ def test_wrong_json_file_gets_one_line_with_its_name(tmp_path, change, message):
         ('{"format": "rtsim-mdp", "format": 1}', "given twice"),
         ('{"format": "rtsim-mdp", "version": 1, "r": [[NaN]]}', "NaN is not a number"),
         ("[" * 100_000, "is not JSON"),
-        ('{"r": 1' + "0" * 5_000 + "}", "holds a number of too many digits"),
+        pytest.param('{"r": 1' + "0" * 5_000 + "}", "holds a number of too many digits", id="endless number"),
         ("\ud800", "is not UTF-8"),
     ],
 )
