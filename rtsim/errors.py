@@ -57,6 +57,25 @@ class NoConvergence(RtsimError, ArithmeticError):
     """A numerical method that did not reach the accuracy asked for; the message says how far it came."""
 
 
+def check_file(path: str | Path, what: str) -> int:
+    """The size of a regular file, bytes.
+
+    Raises
+    ------
+    FileProblem
+        If it is missing, or a folder, a device or a pipe.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise FileProblem(f"cannot read {what} {_shown(path)}: {reason}") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise FileProblem(f"cannot read {what} {_shown(path)}: it is {kind}")
+    return status.st_size
+
+
 def read_text(path: str | Path, what: str, limit: int) -> str:
     """The text of a regular UTF-8 file of at most ``limit`` bytes.
 
@@ -67,11 +86,7 @@ def read_text(path: str | Path, what: str, limit: int) -> str:
     """
     name = _shown(path)
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise FileProblem(f"cannot read {what} {name}: it is {kind}")
-        if status.st_size > limit:
+        if check_file(path, what) > limit:
             raise FileProblem(f"{what} {name} is larger than {limit} bytes; is it a {what}?")
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

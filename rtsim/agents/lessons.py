@@ -48,8 +48,7 @@ class Lessons:
         InvalidValue
             If nobody learns in it, or its versions and observations are in no causal order.
         """
-        if credit not in ("observation", "state"):
-            raise InvalidValue(f"credit {credit!r} must be 'observation' or 'state'")
+        one_of(credit, "credit", "observation", "state")
         if not every_step and not len(schedule.updates["version"]):
             raise InvalidValue(
                 "nobody learns in this Schedule: it has no updates; give every_step=True to learn at every step, or "
@@ -99,7 +98,20 @@ def reward_range(mdp: TabularMDP, given: tuple[float, float] | None) -> tuple[fl
     return float(low), 1.0 / (high - low)
 
 
-def inside(value: float, name: str, low: float, high: float, *, open_low: bool = False) -> float:
+def one_of(value: str, name: str, *choices: str) -> None:
+    """Refuse any other text.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if value not in choices:
+        raise InvalidValue(f"{name} {value!r:.60} must be {' or '.join(map(repr, choices))}")
+
+
+def inside(
+    value: float, name: str, low: float, high: float, *, open_low: bool = False, open_high: bool = False
+) -> float:
     """A number in low..high.
 
     Raises
@@ -108,8 +120,9 @@ def inside(value: float, name: str, low: float, high: float, *, open_low: bool =
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
         raise InvalidValue(f"{name} must be a number")
-    if not low <= value <= high or (open_low and value == low):
-        raise InvalidValue(f"{name} {value:g} must lie in {low:g} {'<' if open_low else '<='} {name} <= {high:g}")
+    if not low <= value <= high or (open_low and value == low) or (open_high and value == high):
+        signs = "<" if open_low else "<=", "<" if open_high else "<="
+        raise InvalidValue(f"{name} {value:g} must lie in {low:g} {signs[0]} {name} {signs[1]} {high:g}")
     return float(value)
 
 

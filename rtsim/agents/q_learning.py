@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtsim.agents import kernel
-from rtsim.agents.lessons import Credit, Lessons, inside, reward_range
+from rtsim.agents.lessons import Credit, Lessons, inside, one_of, reward_range
 from rtsim.agents.world import Draws, Floats, Ints, Trajectory, solved
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
@@ -75,25 +75,33 @@ class QUCB:
     credit: Credit = "observation"
     every_step: bool = False
 
+    def __post_init__(self) -> None:
+        if self.horizon is not None:
+            inside(self.horizon, "horizon", 2, 1e12)
+        if self.span is not None:
+            inside(self.span, "span", 0, 1e9)
+        inside(self.bonus, "bonus", 0, 1e9)
+        inside(self.confidence, "confidence", 0, 1, open_low=True, open_high=True)
+        one_of(self.credit, "credit", "observation", "state")
+
     def run(self, draws: Draws) -> Trajectory:
         """All steps of a Schedule."""
         mdp = draws.world.mdp
         lessons = Lessons.of(draws.schedule, self.credit, self.every_step)
         low, scale = reward_range(mdp, self.reward_range)
-        span = float(np.ptp(solved(mdp).bias)) * scale if self.span is None else inside(self.span, "span", 0, 1e9)
-        confidence = inside(self.confidence, "confidence", 0, 1, open_low=True)
-        horizon = self._horizon(mdp, max(lessons.count, 1), span, confidence)
-        width = math.sqrt(horizon * math.log(2 * max(lessons.count, 1) / confidence))
-        bonus = inside(self.bonus, "bonus", 0, 1e9) * span * width
+        span = float(np.ptp(solved(mdp).bias)) * scale if self.span is None else self.span
+        horizon = self._horizon(mdp, max(lessons.count, 1), span)
+        width = math.sqrt(horizon * math.log(2 * max(lessons.count, 1) / self.confidence))
+        bonus = self.bonus * span * width
         knobs = np.array([low, scale, 1 - 1 / horizon, horizon, 0.0, bonus, 1 / lessons.interval])
         settings = np.array([int(lessons.by_observation), 1, 0], dtype=np.int64)
         return _learn(draws, lessons, np.empty(0, dtype=np.int64), settings, knobs, horizon)
 
-    def _horizon(self, mdp: TabularMDP, steps: int, span: float, confidence: float) -> float:
+    def _horizon(self, mdp: TabularMDP, steps: int, span: float) -> float:
         if self.horizon is not None:
-            return inside(self.horizon, "horizon", 2, 1e12)
+            return float(self.horizon)
         pairs = mdp.states * mdp.actions
-        of_proof = steps / (pairs * math.log(4 * steps / confidence))
+        of_proof = steps / (pairs * math.log(4 * steps / self.confidence))
         return max(2.0, min(math.sqrt(span * steps / pairs), math.cbrt(of_proof)))
 
 
@@ -144,17 +152,26 @@ class EpsilonGreedyQ:
     credit: Credit = "observation"
     every_step: bool = False
 
+    def __post_init__(self) -> None:
+        epsilon = self.epsilon
+        if isinstance(epsilon, tuple):
+            if len(epsilon) != 3:
+                raise InvalidValue("epsilon must be one number, or (first, last, steps)")
+            inside(epsilon[2], "steps of epsilon", 1, 1e18)
+        for share in epsilon[:2] if isinstance(epsilon, tuple) else (epsilon,):
+            inside(share, "epsilon", 0, 1)
+        inside(self.discount, "discount", 0, 1, open_high=True)
+        inside(self.step_size, "step_size", 0, 1)
+        inside(self.initial, "initial", -1e300, 1e300)
+        one_of(self.stale, "stale", "target", "change")
+        one_of(self.credit, "credit", "observation", "state")
+
     def run(self, draws: Draws) -> Trajectory:
         """All steps of a Schedule."""
-        if self.stale not in ("target", "change"):
-            raise InvalidValue(f"stale {self.stale!r} must be 'target' or 'change'")
         lessons = Lessons.of(draws.schedule, self.credit, self.every_step)
-        discount = inside(self.discount, "discount", 0, 1 - 1e-12)
-        step_size = inside(self.step_size, "step_size", 0, 1)
-        initial = inside(self.initial, "initial", -1e300, 1e300)
-        knobs = np.array([0.0, 1.0, discount, 0.0, step_size, 0.0, 1 / lessons.interval])
+        knobs = np.array([0.0, 1.0, self.discount, 0.0, self.step_size, 0.0, 1 / lessons.interval])
         settings = np.array([int(lessons.by_observation), 0, int(self.stale == "change")], dtype=np.int64)
-        return _learn(draws, lessons, self._explored(draws), settings, knobs, initial)
+        return _learn(draws, lessons, self._explored(draws), settings, knobs, self.initial)
 
     def _explored(self, draws: Draws) -> Ints:
         """The action to explore on each step, -1 for none."""
@@ -162,13 +179,10 @@ class EpsilonGreedyQ:
         if self.component is not None:
             share = (steps["component"] == self.component).astype(np.float64)
         elif isinstance(self.epsilon, tuple):
-            if len(self.epsilon) != 3:
-                raise InvalidValue("epsilon must be one number, or (first, last, steps)")
-            first, last = (inside(e, "epsilon", 0, 1) for e in self.epsilon[:2])
-            over = inside(self.epsilon[2], "steps of epsilon", 1, 1e18)
+            first, last, over = self.epsilon
             share = first + (last - first) * np.minimum(np.maximum(steps["observation"], 0) / over, 1.0)
         else:
-            share = np.full(len(draws.schedule), inside(self.epsilon, "epsilon", 0, 1))
+            share = np.full(len(draws.schedule), self.epsilon)
         drawn = draws.of_inferences()
         with np.errstate(divide="ignore", invalid="ignore"):
             action = np.minimum(drawn / share * actions, actions - 1)

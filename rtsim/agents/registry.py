@@ -85,6 +85,8 @@ class AgentSpec:
                 options.append((key, value.text))
             else:
                 raise InvalidValue(f"option {key} of agent {name!r} must be a bare number or a word")
+        if known:
+            known(**dict(options))  # type: ignore[arg-type]  # refuses wrong values now, not in the middle of a run
         return cls(AGENTS[name], tuple(options))
 
     def __str__(self) -> str:

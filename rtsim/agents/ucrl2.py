@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtsim.agents import kernel
-from rtsim.agents.lessons import Credit, Lessons, inside, reward_range
+from rtsim.agents.lessons import Credit, Lessons, inside, one_of, reward_range
 from rtsim.agents.world import Draws, Trajectory
 
 
@@ -47,13 +47,17 @@ class UCRL2:
     credit: Credit = "observation"
     every_step: bool = False
 
+    def __post_init__(self) -> None:
+        inside(self.confidence, "confidence", 0, 1, open_low=True, open_high=True)
+        inside(self.scale, "scale", 0, 1e9)
+        one_of(self.credit, "credit", "observation", "state")
+
     def run(self, draws: Draws) -> Trajectory:
         """All steps of a Schedule."""
         mdp, found = draws.world.mdp, Trajectory.begin(draws)
         lessons = Lessons.of(draws.schedule, self.credit, self.every_step)
         low, narrow = reward_range(mdp, self.reward_range)
-        confidence = inside(self.confidence, "confidence", 0, 1, open_low=True)
-        knobs = np.array([low, narrow, confidence, inside(self.scale, "scale", 0, 1e9), 1 / lessons.interval])
+        knobs = np.array([low, narrow, self.confidence, self.scale, 1 / lessons.interval])
         settings = np.array([int(lessons.by_observation)], dtype=np.int64)
         states, pairs = mdp.states, mdp.states * mdp.actions
         counts = [np.zeros(n, dtype=np.int64) for n in (pairs, pairs, pairs * states)]

@@ -128,7 +128,7 @@ def read(path: Path, must: bool = True) -> dict[str, Any]:
             isinstance(each["verdict"]["kind"], str) and isinstance(each["verdict"]["text"], str)
             for each in data["claims"].values()
         )
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise FileProblem(f"{path} is not a ledger: {error}") from error
     if faulty:
         raise FileProblem(f"{path} is not a ledger of schema {SCHEMA}")

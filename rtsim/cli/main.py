@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"rtsim: {error.strerror or error}", file=sys.stderr)
         return 2
     except MemoryError:
-        print("rtsim: out of memory; give fewer --steps or --seeds", file=sys.stderr)
+        print("rtsim: out of memory; give fewer --steps or --seeds, or a smaller MDP", file=sys.stderr)
         return 2
 
 

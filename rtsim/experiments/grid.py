@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from rtsim import mdps
@@ -140,7 +141,7 @@ class Grid:
                 continue
             # A family is named by its canonical text, a file by its own name, which worker processes read again.
             read = mdps.of(mdp)
-            name = mdp if mdps.is_file(mdp) else read.name
+            name = str(Path(mdp.strip())) if mdps.is_file(mdp) else read.name
             worlds += [(name, agent) for agent in agents]
         found: dict[Cell, None] = {}
         for values in itertools.product(*axes.values()):

@@ -143,7 +143,8 @@ class Rollouts:
 
     def _bound(self, interaction_time: float | None) -> dict[str, float]:
         """Theorem 1 per second, for the Schedules' delays."""
-        largest, acted = float(self.mdp.r.max()), int(self.delays.sum())
+        rewards = np.append(self.mdp.r, self.mdp.r_default)
+        largest, acted = float(np.ptp(rewards)), int(self.delays.sum())
         if not acted:
             return {"inaction_per_s": largest / self.step, "delay_per_s": 0.0, "learn_per_s": 0.0}
         measured = self.step * self.steps / acted

@@ -5,6 +5,7 @@ Indices in messages count from 0, as everywhere in rtsim.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ ROW_TOLERANCE = 1e-9
 ROW_EXACT = 1e-12
 #: Most entries one table may have (0.8 GB).
 MAX_ENTRIES = 10**8
+#: Largest reward, and least less its sign.
+MAX_REWARD = 1e100
 
 
 def table(value: object, name: str, shape: Sequence[int | None]) -> Floats:
@@ -59,6 +62,33 @@ def table(value: object, name: str, shape: Sequence[int | None]) -> Floats:
     if not np.isfinite(found).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
         raise InvalidValue(f"{name}[{_index(place)}] is {found[place]}; it must be finite")
+    return found
+
+
+def size(name: str, shape: Sequence[int]) -> None:
+    """Refuse a table of more than :data:`MAX_ENTRIES` entries, before it is made.
+
+    >>> size("p", (5_000, 100, 5_000))
+    Traceback (most recent call last):
+    rtsim.errors.InvalidValue: p of shape (5000, 100, 5000) has more than 100000000 entries; use fewer states
+    """
+    if math.prod(shape) > MAX_ENTRIES:
+        raise InvalidValue(f"{name} of shape {tuple(shape)} has more than {MAX_ENTRIES} entries; use fewer states")
+
+
+def rewards(value: object, name: str, shape: Sequence[int | None]) -> Floats:
+    """A table of rewards: none beyond :data:`MAX_REWARD`, so that sums and squares of many are finite.
+
+    >>> rewards([[1e300]], "r", (1, 1))
+    Traceback (most recent call last):
+    rtsim.errors.InvalidValue: r[0, 0] is 1e+300; a reward must lie in -1e+100..1e+100
+    """
+    found = table(value, name, shape)
+    if (np.abs(found) > MAX_REWARD).any():
+        place = tuple(int(i) for i in np.argwhere(np.abs(found) > MAX_REWARD)[0])
+        raise InvalidValue(
+            f"{name}[{_index(place)}] is {found[place]:g}; a reward must lie in {-MAX_REWARD:g}..{MAX_REWARD:g}"
+        )
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rtsim.errors import FileProblem, InvalidValue, read_text, write_atomically
+from rtsim.errors import FileProblem, InvalidValue, check_file, read_text, write_atomically
 from rtsim.mdps import checks
 from rtsim.mdps.tabular import TABLES, TabularMDP
 
@@ -83,8 +83,12 @@ def _read_json(path: str | Path) -> TabularMDP:
     text = read_text(path, "MDP file", MAX_JSON)
     try:
         data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+    except InvalidValue:
+        raise
     except (json.JSONDecodeError, RecursionError) as error:
         raise FileProblem(f"MDP file {str(path)!r} is not JSON: {error}") from error
+    except ValueError as error:  # Python reads no whole numbers of thousands of digits
+        raise FileProblem(f"MDP file {str(path)!r} holds a number of too many digits") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise FileProblem(f'{str(path)!r} is not an MDP file: it lacks "format": "{FORMAT}"')
     _version(data.get("version"))
@@ -144,8 +148,7 @@ def _size(data: dict[str, Any], key: str) -> int:
 
 def _probabilities(value: Any, name: str, states: int, actions: int) -> Any:
     shape = (states, actions, states)
-    if states * actions * states > checks.MAX_ENTRIES:
-        raise InvalidValue(f"{name} of shape {shape} has more than {checks.MAX_ENTRIES} entries; use fewer states")
+    checks.size(name, shape)
     if not isinstance(value, dict):
         return checks.table(value, name, shape)
     if set(value) != {"sparse"} or not isinstance(value["sparse"], list):
@@ -182,9 +185,7 @@ def _probabilities(value: Any, name: str, states: int, actions: int) -> Any:
 
 def _read_npz(path: str | Path) -> TabularMDP:
     name = str(path)
-    if not Path(path).is_file():
-        reason = "it is a directory" if Path(path).is_dir() else "no such file"
-        raise FileProblem(f"cannot read MDP file {name!r}: {reason}")
+    check_file(path, "MDP file")
     try:
         with zipfile.ZipFile(path) as archive:
             foreign = sorted(set(archive.namelist()) ^ {f"{what}.npy" for what in ("header", *TABLES)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtsim.errors import InvalidValue
+from rtsim.mdps import checks
 from rtsim.mdps.tabular import TabularMDP
 
 
@@ -47,6 +48,7 @@ def jao(states: int = 2, actions: int = 2, delta: float = 0.1, epsilon: float = 
     copies = states // 2
     total = actions if copies == 1 else 2 * actions + 1
     zero, one = np.arange(0, states, 2), np.arange(1, states, 2)
+    checks.size("p", (states, total, states))
     p = np.zeros((states, total, states))
     p[zero, :actions, zero] = p[one, :actions, one] = 1 - delta
     p[zero, :actions, one] = p[one, :actions, zero] = delta
@@ -109,6 +111,7 @@ def garnet(states: int = 10, actions: int = 4, branching: int = 3, seed: int = 0
     """
     if not 1 <= branching <= states:
         raise InvalidValue(f"branching {branching} must lie in 1..states, here 1..{states}")
+    checks.size("p", (states, actions, states))
     random = np.random.default_rng(seed)
     p = np.zeros((states, actions, states))
     for s in range(states):

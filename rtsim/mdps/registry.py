@@ -306,9 +306,13 @@ def _gymnasium(text: str, given: Mapping[str, Any]) -> TabularMDP:
     from rtsim.mdps.toy_text import toy_text
 
     environment, bracket, rest = text.removeprefix("gym:").partition("(")
-    node = grammar.parse(f"gym({rest}" if bracket else "gym()", "MDP")
+    wrong = InvalidValue(f"MDP {text[:80]!r} must read gym:ENVIRONMENT or gym:ENVIRONMENT(option=value, ...)")
+    try:
+        node = grammar.parse(f"gym({rest}" if bracket else "gym()", "MDP")
+    except InvalidValue:
+        raise wrong from None  # the parser's message would show another text than was given
     if not isinstance(node, grammar.Call) or node.positional:
-        raise InvalidValue(f"MDP {text[:80]!r} must read gym:ENVIRONMENT or gym:ENVIRONMENT(option=value, ...)")
+        raise wrong
     read = {**node.keywords, **given}
     options = {name: _plain(value) for name, value in read.items() if name not in COMMON}
     default = _default(read["default"]) if "default" in read else "stay"
@@ -329,7 +333,7 @@ def _finished(mdp: TabularMDP, name: str, spelt: list[str], read: Mapping[str, A
         reward = cast(Reward, _plain(read["reward"]))
         spelt = [*spelt, f"reward={reward}"] if reward != mdp.reward else spelt
     label = f"{name}({', '.join(spelt)})" if spelt else name
-    return TabularMDP(mdp.p, mdp.r, mdp.p_default, mdp.r_default, mdp.default_policy, mdp.start, reward, label[:200])
+    return TabularMDP(mdp.p, mdp.r, mdp.p_default, mdp.r_default, mdp.default_policy, mdp.start, reward, label)
 
 
 def _default(value: object) -> Default:

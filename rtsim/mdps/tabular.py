@@ -24,6 +24,9 @@ Reward = Literal["expected", "bernoulli"]
 #: ``"stay"``, ``"random"``, one of the agent's actions, or tables (p_default, r_default[, default_policy]).
 Default = str | int | tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
 
+#: Longest name; that of an MDP made of others by fifty transforms is some thousands of characters long.
+MAX_NAME = 10_000
+
 TABLES = ("p", "r", "p_default", "r_default", "default_policy", "start")
 
 
@@ -86,11 +89,11 @@ class TabularMDP:
         extra = p_default.shape[1]
         checked = {
             "p": checks.distributions(p, "p", "row {} of p for action {}"),
-            "r": checks.table(self.r, "r", (states, actions)),
+            "r": checks.rewards(self.r, "r", (states, actions)),
             "p_default": checks.distributions(
                 p_default, "p_default", "row {} of p_default for the default policy's action {}"
             ),
-            "r_default": checks.table(self.r_default, "r_default", (states, extra)),
+            "r_default": checks.rewards(self.r_default, "r_default", (states, extra)),
             "default_policy": checks.distributions(
                 checks.table(self.default_policy, "default_policy", (states, extra)),
                 "default_policy",
@@ -109,8 +112,9 @@ class TabularMDP:
                         f"{what}[{place[0]}, {place[1]}] is {rewards[tuple(place)]:g}; Bernoulli rewards need "
                         "probabilities in 0..1, or say reward='expected'"
                     )
-        if not isinstance(self.name, str) or any(ord(c) < 32 for c in self.name) or len(self.name) > 200:
-            raise InvalidValue("name must be a text of at most 200 characters on one line")
+        # Neither control characters nor those that turn the direction of writing may reach a terminal.
+        if not isinstance(self.name, str) or not self.name.isprintable() or len(self.name) > MAX_NAME:
+            raise InvalidValue(f"name must be a text of at most {MAX_NAME} printable characters on one line")
         checks.weakly_communicating(checked["p"])
         for what, array in checked.items():
             array.flags.writeable = False

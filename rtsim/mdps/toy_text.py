@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
@@ -49,6 +50,7 @@ def toy_text(environment: str, *, default: Default = "stay", **options: Any) -> 
     except (gymnasium.error.Error, TypeError, ValueError, KeyError, AssertionError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InvalidValue(f"Gymnasium cannot make {environment!r}: {reason}") from error
+    _check_switches(environment, made.unwrapped, options)
     try:
         rows = getattr(made.unwrapped, "P", None)
         start = getattr(made.unwrapped, "initial_state_distrib", None)
@@ -69,6 +71,14 @@ def toy_text(environment: str, *, default: Default = "stay", **options: Any) -> 
                 p[s, a] += chance * (start if ends else np.eye(1, states, int(target))[0])
                 r[s, a] += chance * reward
     return _closed(p, r, start, default, f"gym:{environment}")
+
+
+def _check_switches(environment: str, made: Any, options: dict[str, Any]) -> None:
+    """An option whose default is true or false is that; Gymnasium would take any text for true."""
+    known = inspect.signature(type(made).__init__).parameters
+    for name, value in options.items():
+        if name in known and isinstance(known[name].default, bool) and not isinstance(value, bool):
+            raise InvalidValue(f"option {name}={str(value)[:40]} of {environment} must be true or false")
 
 
 def _closed(p: Any, r: Any, start: Any, default: Default, name: str) -> TabularMDP:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtsim.errors import InvalidValue
+from rtsim.mdps import checks
 from rtsim.mdps.tabular import TabularMDP
 
 
@@ -58,6 +59,7 @@ def sticky_actions(mdp: TabularMDP, repeat: float = 0.25) -> TabularMDP:
     """
     _check("repeat", repeat)
     states, actions = mdp.states, mdp.actions
+    checks.size("p with the last action in the state", (states * actions, actions, states * actions))
     p = np.zeros((states, actions, actions, states, actions))
     r = np.zeros((states, actions, actions))
     for last in range(actions):
@@ -93,6 +95,7 @@ def repeat_default(mdp: TabularMDP) -> TabularMDP:
     array([2, 1, 0, 3])
     """
     states, actions = mdp.states, mdp.actions
+    checks.size("p with the last action in the state", (states * actions, actions, states * actions))
     p = np.zeros((states, actions, actions, states, actions))
     for a in range(actions):
         p[:, :, a, :, a] = mdp.p[:, None, a]

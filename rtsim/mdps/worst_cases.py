@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtsim.errors import InvalidValue
+from rtsim.mdps import checks
 from rtsim.mdps.checks import Floats
 from rtsim.mdps.tabular import TabularMDP
 
@@ -118,6 +119,7 @@ def aliased(groups: int = 2, copies: int = 5, p: float = 0.9) -> TabularMDP:
     array([0.45, 0.45, 0.05, 0.05])
     """
     _check(groups, p, "groups")
+    checks.size("p", (groups * copies, groups, groups * copies))
     move = p * np.eye(groups) + (1 - p) / (groups - 1) * (1 - np.eye(groups))
     spread = np.repeat(np.repeat(move, copies, axis=0), copies, axis=1) / copies
     bonus = (np.arange(groups * copies) % copies == 0) * 0.5

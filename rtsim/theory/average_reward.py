@@ -11,6 +11,7 @@ the right side minus h(s) (ibid., Theorem 8.5.5): this bound, computed from the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,15 @@ class Model:
         """The agent's part of a table."""
         return cls(sparse.csr_array(mdp.p.reshape(-1, mdp.states)), mdp.r)
 
+    @cached_property
+    def drift(self) -> sparse.csr_array:
+        """P − I, row s·A + a with 1 taken off in column s."""
+        return chains.drift(self.p, self.r.shape[1])
+
+    def changes(self, bias: Floats) -> Floats:
+        """r(s, a) + Σ_t p(t|s, a) bias(t) − bias(s), shape (S, A)."""
+        return np.asarray(self.r + (self.drift @ bias).reshape(self.r.shape))
+
     def values(self, bias: Floats) -> Floats:
         """r(s, a) + Σ_t p(t|s, a) bias(t), shape (S, A)."""
         return np.asarray(self.r + (self.p @ bias).reshape(self.r.shape))
@@ -118,6 +128,7 @@ def optimum(mdp: TabularMDP, method: str = "policy_iteration") -> Optimum:
     raise UnknownName("method", method, ("policy_iteration", "value_iteration", "linear_programme"))
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is beyond doubles is told by NaN
 def policy_iteration(model: Model, first: Actions | None = None) -> Optimum:
     """Howard's policy iteration, made to work where policies on the way have several recurrent classes.
 
@@ -170,7 +181,7 @@ def _improve(model: Model, policy: Actions) -> Optimum:
         policy, inside = _one_class(model, policy)
         chain = model.under(policy)
         gain, bias = chains.evaluate(chain, model.r[states, policy], chains.busiest(chain, inside))
-        advantage = model.values(bias) - gain - bias[:, None]
+        advantage = model.changes(bias) - gain
         found = _result(gain, bias, policy, len(seen), advantage, "policy_iteration")
         if best is None or np.isnan(best.residual) or found.residual < best.residual:
             best = found
@@ -217,7 +228,7 @@ def value_iteration(model: Model, tolerance: float = 1e-9, sweeps: int = 100_000
             f"value iteration knows the gain only within {low:.6g}..{high:.6g} after {made} sweeps; "
             "use policy iteration"
         )
-    advantage = model.values(bias) - (low + high) / 2 - bias[:, None]
+    advantage = model.changes(bias) - (low + high) / 2
     return _result((low + high) / 2, bias, policy, made, advantage, "value_iteration")
 
 
@@ -262,7 +273,7 @@ def _sweeps(model: Model, sweeps: int, tolerance: float) -> tuple[Actions, Float
     step, spread = 1.0, np.inf
     made, low, high = 0, -np.inf, np.inf
     while made < sweeps:
-        change = model.values(values).max(axis=1) - values
+        change = model.changes(values).max(axis=1)
         made += 1
         low, high = max(low, float(change.min())), min(high, float(change.max()))
         if high - low <= 2 * tolerance:
@@ -272,7 +283,7 @@ def _sweeps(model: Model, sweeps: int, tolerance: float) -> tuple[Actions, Float
             spread = high - low
         values = values + step * change
         values -= values[0]
-    return model.values(values).argmax(axis=1), values, made, low, high
+    return model.changes(values).argmax(axis=1), values, made, low, high
 
 
 def _one_class(model: Model, policy: Actions) -> tuple[Actions, NDArray[np.int64]]:

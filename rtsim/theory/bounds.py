@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue
 from rtsim.theory.inaction import capacity_limit, ceil_ratio
+from rtsim.theory.inputs import count, not_negative, positive, probability
 
 Delays = int | Sequence[float] | NDArray[np.float64]
 
@@ -23,11 +25,12 @@ def learning_regret(time: float, interaction_time: float, actions: int = 1, chun
     """Equation 2: the learning regret's lower bound grows like √(τ/τ̄_I).
 
     Riemer et al. 2025, Theorem 1, Eq. 2, after Jaksch et al. 2010, Theorem 5, whose Ω(√(D·S·A·T)) also grows with the
-    number of actions. The constant is 1. It is about the worst MDP for each time: on any single one a good learner's
+    number of actions. The constant is 1, for rewards in 0..1. It is about the worst MDP for each time: on any single one a good learner's
     regret ends up growing like ln τ (``theory/equation_2.py``).
 
-    A policy that chooses k actions at once chooses among |A|^k, so that the bound grows by √(|A|^k) (ibid., App. B.5),
-    if a chunk is learned as one of |A|^k unrelated actions; a learner that credits each action with its own step has
+    A policy that chooses k actions at once chooses among |A|^k, so that the bound grows by √(|A|^k) (ibid., App. B.5,
+    whose formula prints √τ |A|/τ̄_I; its next words, and Jaksch et al., have |A| under the root and the time in
+    actions), if a chunk is learned as one of |A|^k unrelated actions; a learner that credits each action with its own step has
     |A| of them to learn, whatever k is (``theory/b5_chunking_learning.py``).
 
     Parameters
@@ -42,11 +45,20 @@ def learning_regret(time: float, interaction_time: float, actions: int = 1, chun
     >>> learning_regret(400.0, 0.04), learning_regret(400.0, 0.04, actions=4, chunk=2)
     (100.0, 400.0)
     """
-    return math.sqrt(time / interaction_time * float(actions) ** chunk)
+    not_negative(time=time)
+    positive(interaction_time=interaction_time)
+    actions, chunk = count(actions, "actions"), count(chunk, "chunk")
+    try:
+        found = math.sqrt(time / interaction_time) * math.pow(actions, chunk / 2)
+    except OverflowError:
+        found = math.inf
+    if found == math.inf:
+        raise InvalidValue(f"learning regret of {actions}^{chunk} actions at once is beyond all doubles; use fewer")
+    return found
 
 
 def inaction_regret(time: float, interaction_time: float, step: float, largest_reward: float = 1.0) -> float:
-    """Equation 3: τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M steps without an action, each costing at most the largest reward.
+    """Equation 3: τ/τ̄_I · (τ̄_I − τ̄_M)/τ̄_M steps without an action, each said to cost at most the largest reward.
 
     Riemer et al. 2025, Theorem 1, Eq. 3. Attained, with equality in expectation, by :func:`rtsim.mdps.inaction`. As
     an upper bound it counts only what is not earned on the default steps themselves, not what they spoil for later:
@@ -57,11 +69,14 @@ def inaction_regret(time: float, interaction_time: float, step: float, largest_r
     time, interaction_time, step : float
         τ, mean time between the agent's actions, mean step time, seconds.
     largest_reward : float
-        r_max: the most that one step can lose.
+        r_max, the largest reward of a step where the smallest is 0; else their difference, as regret does not change
+        with what every step pays alike.
 
     >>> inaction_regret(10.0, 0.2, 0.1)
     50.0
     """
+    not_negative(time=time, largest_reward=largest_reward)
+    positive(interaction_time=interaction_time, step=step)
     return largest_reward * time / interaction_time * max(interaction_time - step, 0.0) / step
 
 
@@ -82,7 +97,8 @@ def pit_inaction_regret(depth: int, inaction: float) -> float:
     >>> round(pit_inaction_regret(50, 0.01), 3)
     0.395
     """
-    return 1.0 - (1.0 - inaction) ** depth
+    probability(inaction=inaction)
+    return 1.0 - (1.0 - inaction) ** count(depth, "depth")
 
 
 def sequential_inaction_rate(inference: float, step: float, largest_reward: float = 1.0) -> float:
@@ -99,6 +115,7 @@ def sequential_inaction_rate(inference: float, step: float, largest_reward: floa
     >>> sequential_inaction_rate(0.2, 0.1)
     5.0
     """
+    not_negative(inference=inference)
     return inaction_regret(1.0, max(inference, step), step, largest_reward)
 
 
@@ -118,7 +135,12 @@ def delay_regret_per_action(p_minimax: float, delay: Delays) -> float:
     >>> delay_regret_per_action(0.9, 2), delay_regret_per_action(0.5, [0.0, 0.5, 0.5])
     (0.18999999999999995, 0.625)
     """
-    weights = _weights(delay)
+    probability(p_minimax=p_minimax)
+    if np.ndim(delay) == 0:
+        return 1.0 - float(p_minimax) ** count(cast(int, delay), "delay", 0)
+    from rtsim.mdps import checks
+
+    weights = checks.distributions(checks.table(delay, "delay", (None,)), "delay", "delay")
     return float(weights @ (1.0 - p_minimax ** np.arange(len(weights))))
 
 
@@ -136,6 +158,8 @@ def delay_regret(time: float, interaction_time: float, p_minimax: float, delay: 
     >>> delay_regret(10.0, 0.1, 0.9, 1)
     9.999999999999998
     """
+    not_negative(time=time)
+    positive(interaction_time=interaction_time)
     return time / interaction_time * delay_regret_per_action(p_minimax, delay)
 
 
@@ -160,6 +184,8 @@ def cycle_delay_regret(n: int, p: float, delay: int) -> float:
     """
     from scipy.stats import binom
 
+    n, delay = count(n, "n"), count(delay, "delay", 0, 10**6)
+    probability(p=p)
     moved = np.bincount(np.arange(delay + 1) % n, binom.pmf(np.arange(delay + 1), delay, 1 - p), minlength=n)
     return float(1.0 - moved.max())
 
@@ -182,6 +208,8 @@ def jump_delay_regret(n: int, p: float, delay: int) -> float:
     >>> round(jump_delay_regret(10, 0.9, 2), 6), round(jump_delay_regret(10**6, 0.9, 2), 6)
     (0.188889, 0.19)
     """
+    n, delay = count(n, "n", 2), count(delay, "delay", 0)
+    probability(p=p)
     same = 1 / n + (1 - 1 / n) * (p - (1 - p) / (n - 1)) ** delay
     return 1.0 - max(same, (1 - same) / (n - 1))
 
@@ -196,7 +224,7 @@ def forward_delay_gain(delay: int) -> float:
     >>> forward_delay_gain(3)
     0.25
     """
-    return 1.0 / (delay + 1)
+    return 1.0 / (count(delay, "delay", 0) + 1)
 
 
 def alternate_delay_gain(delay: int, deterministic: bool = False) -> float:
@@ -219,13 +247,15 @@ def alternate_delay_gain(delay: int, deterministic: bool = False) -> float:
     >>> alternate_delay_gain(3), alternate_delay_gain(3, deterministic=True), alternate_delay_gain(0)
     (0.5, 0.25, 1.0)
     """
+    delay = count(delay, "delay", 0)
     return 1.0 / (delay + 1) if deterministic or delay == 0 else 0.5
 
 
 def interaction_time_max_time(maximum: float, workers: int, step: float, rounded: bool = False) -> float:
     """Mean interaction time of Algorithm 1 with equal offsets: max(τ_M, τ_θ^max/N), seconds.
 
-    Riemer et al. 2025, App. B.4, whose text says so; Section 3.2 prints min for max. With ``rounded`` the length of a
+    Riemer et al. 2025, App. B.4, "Interaction Time of Algorithm 1"; the appendix's last paragraph and Section 3.2 print
+    min for max. With ``rounded`` the length of a
     single interval as App. B.4 gives it, ⌈τ_θ^max/(N τ_M)⌉ τ_M: an upper bound, since intervals of the two
     neighbouring whole numbers of steps alternate.
 
@@ -240,32 +270,38 @@ def interaction_time_max_time(maximum: float, workers: int, step: float, rounded
     >>> interaction_time_max_time(0.25, 10, 0.01), interaction_time_max_time(0.25, 10, 0.01, rounded=True)
     (0.025, 0.03)
     """
-    share = maximum / workers
+    not_negative(maximum=maximum)
+    positive(step=step)
+    share = maximum / count(workers, "workers")
     return ceil_ratio(share, step) * step if rounded else max(step, share)
 
 
 def interaction_time_exp_time(mean: float, workers: int, step: float) -> float:
     """Mean interaction time of Algorithm 2 with equal offsets: max(τ_M, τ̄_θ/N), seconds.
 
-    Riemer et al. 2025, App. B.4 (Section 3.2 prints min for max). The offsets do not stay equal: see
+    Riemer et al. 2025, App. B.4, "Interaction Time of Algorithm 2" (its last paragraph and Section 3.2 print min for
+    max). The offsets do not stay equal: see
     :func:`rtsim.theory.unsynchronised_inaction` for what it tends to.
 
     >>> interaction_time_exp_time(0.2, 40, 0.01)
     0.01
     """
+    not_negative(mean=mean)
     return interaction_time_max_time(mean, workers, step)
 
 
 def chunking_inaction(inference: float, step: float, chunk: int, growth: float = 0.0) -> float:
-    """Inaction fraction of one worker that makes k actions at a time: max(0, 1 − k τ_M/τ̄(k)).
+    """Inaction fraction of one worker that makes k actions at a time: max(0, 1 − k τ_M/τ(k)).
 
-    Riemer et al. 2025, App. B.5, with τ̄(k) = τ̄_θ (1 + growth·(k − 1)): none is left once τ̄(k)/k <= τ_M, which no k
-    reaches if each further action takes longer than a step, growth·τ̄_θ > τ_M.
+    Riemer et al. 2025, App. B.5, with τ(k) = τ_θ (1 + growth·(k − 1)), a form of the time's growth with k that is
+    ours: none is left once τ(k)/k <= τ_M, which no k reaches if each further action takes longer than a step,
+    growth·τ_θ > τ_M. For constant times; of variable ones the mean gives the least inaction there can be, and the
+    maximum, which the paper has, what leaves none.
 
     Parameters
     ----------
     inference, step : float
-        Mean time of an inference of one action, and step time, seconds.
+        Time of an inference of one action, and step time, seconds.
     chunk : int
         k.
     growth : float
@@ -274,6 +310,8 @@ def chunking_inaction(inference: float, step: float, chunk: int, growth: float =
     >>> chunking_inaction(0.2, 0.01, 10), chunking_inaction(0.2, 0.01, 20)
     (0.5, 0.0)
     """
+    not_negative(inference=inference, growth=growth)
+    chunk = count(chunk, "chunk")
     return capacity_limit(chunk, step, inference * (1.0 + growth * (chunk - 1)))
 
 
@@ -285,6 +323,8 @@ def required_chunk(inference: float, step: float, growth: float = 0.0) -> int | 
     >>> required_chunk(0.2, 0.01), required_chunk(0.2, 0.01, growth=0.04), required_chunk(0.2, 0.01, growth=0.05)
     (20, 96, None)
     """
+    not_negative(inference=inference, growth=growth)
+    positive(step=step)
     if inference <= step:
         return 1
     each = step - growth * inference
@@ -329,22 +369,13 @@ def realtime_regret(
     delay : int or sequence of float
     actions : int
     largest_reward : float
+        As for :func:`inaction_regret`; all three terms grow with it.
 
     >>> realtime_regret(100.0, 0.1, 0.1, 1.0, 5)
     RealtimeRegret(learn=31.622776601683793, inaction=0.0, delay=0.0)
     """
     return RealtimeRegret(
-        learning_regret(time, interaction_time, actions),
+        largest_reward * learning_regret(time, interaction_time, actions),
         inaction_regret(time, interaction_time, step, largest_reward),
         largest_reward * delay_regret(time, interaction_time, p_minimax, delay),
     )
-
-
-def _weights(delay: Delays) -> NDArray[np.float64]:
-    if isinstance(delay, int | np.integer) and not isinstance(delay, bool):
-        if delay < 0:
-            raise InvalidValue(f"delay {delay} must be >= 0 steps")
-        return np.asarray(np.eye(int(delay) + 1)[-1])
-    from rtsim.mdps import checks
-
-    return checks.distributions(checks.table(delay, "delay", (None,)), "delay", "delay")

@@ -1,7 +1,8 @@
 """Finite Markov chains: recurrent classes, long-run frequencies, rewards until a return.
 
 Every linear system solved here is that of a chain stopped in one state, (I − P) without that state's row and
-column: a nonsingular M-matrix, sparse when the chain is.
+column: a nonsingular M-matrix, sparse when the chain is. Its diagonal is summed from what leaves a state (Grassmann,
+Taksar & Heyman 1985): 1 − p_ii has no digits left of a state that is seldom left.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.csgraph import connected_components
+
+from rtsim.errors import NoConvergence
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +48,34 @@ def recurrent_classes(p: sparse.csr_array) -> list[NDArray[np.int64]]:
     return [order[bounds[c] : bounds[c + 1]].astype(np.int64) for c in np.flatnonzero(closed)]
 
 
+def leaving(p: sparse.csr_array) -> sparse.csr_array:
+    """I − P, the diagonal of each row the sum of what it takes away elsewhere.
+
+    >>> leaving(sparse.csr_array([[1.0, 1e-20], [0.5, 0.5]])).toarray()[0].tolist()
+    [1e-20, -1e-20]
+    """
+    return drift(p, 1) * -1.0
+
+
+def drift(p: sparse.csr_array, actions: int) -> sparse.csr_array:
+    """P − I where each state has a row for each of its actions; see :func:`leaving`.
+
+    Parameters
+    ----------
+    p : csr_array, float64, shape (S·A, S)
+    actions : int
+        A.
+    """
+    n = p.shape[0]
+    entries = p.tocoo()
+    moved = entries.col != entries.row // actions
+    row, column, data = entries.row[moved], entries.col[moved], entries.data[moved]
+    rows = np.arange(n)
+    data = np.concatenate([data, -np.bincount(row, data, minlength=n)])
+    at = np.concatenate([row, rows]), np.concatenate([column, rows // actions])
+    return sparse.csr_array((data, at), shape=p.shape)
+
+
 def solver(matrix: sparse.csr_array) -> Callable[[Floats], Floats]:
     """x ↦ matrix⁻¹ x, factorised once: sparse LU where the matrix is large and sparse, else dense.
 
@@ -61,10 +92,10 @@ def solver(matrix: sparse.csr_array) -> Callable[[Floats], Floats]:
     if n <= DENSE_UNKNOWNS or matrix.nnz > DENSE_SHARE * n * n:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", linalg.LinAlgWarning)
-            factors = linalg.lu_factor(matrix.toarray())
+            factors = linalg.lu_factor(matrix.toarray(), check_finite=False)
         if (np.diagonal(factors[0]) == 0).any():
             return lambda x: np.full(x.shape, np.nan)
-        return lambda x: np.asarray(linalg.lu_solve(factors, x))
+        return lambda x: np.asarray(linalg.lu_solve(factors, x, check_finite=False))
     from scipy.sparse.linalg import splu
 
     try:
@@ -105,10 +136,11 @@ def evaluate(p: sparse.csr_array, r: Floats, stop: int) -> tuple[float, Floats]:
     (2.0, array([-2.,  0.]))
     """
     n = p.shape[0]
+    left = leaving(p)
     shortest: tuple[Any, ...] | None = None
     for _ in range(4):
         others = np.flatnonzero(np.arange(n) != stop)
-        matrix = sparse.csr_array(sparse.eye_array(n - 1) - p[others][:, others])
+        matrix = sparse.csr_array(left[others][:, others])
         solve = solver(matrix)
         back = p[[stop]].toarray()[0, others]
         found = solve(np.column_stack([r[others], np.ones(n - 1)]))
@@ -142,7 +174,7 @@ def frequencies(p: sparse.csr_array, inside: NDArray[np.int64]) -> Floats:
     stop = int(np.searchsorted(inside, busiest(p, inside)))
     n = len(inside)
     others = np.flatnonzero(np.arange(n) != stop)
-    solve = solver(sparse.csr_array((sparse.eye_array(n - 1) - part[others][:, others]).T))
+    solve = solver(sparse.csr_array(leaving(part)[others][:, others].T))
     visits = np.ones(n)
     visits[others] = solve(part[[stop]].toarray()[0, others])
     return np.asarray(visits / visits.sum())
@@ -168,9 +200,7 @@ def long_run_frequencies(p: sparse.csr_array, start: Floats) -> Floats:
     passing = np.flatnonzero(~recurrent)
     visits = np.zeros(n)
     if len(classes) > 1 and len(passing):
-        visits[passing] = solver(sparse.csr_array((sparse.eye_array(len(passing)) - p[passing][:, passing]).T))(
-            start[passing]
-        )
+        visits[passing] = solver(sparse.csr_array(leaving(p)[passing][:, passing].T))(start[passing])
     entered = start + p.T @ visits
     found = np.zeros(n)
     for inside in classes:
@@ -178,11 +208,17 @@ def long_run_frequencies(p: sparse.csr_array, start: Floats) -> Floats:
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what is beyond doubles is told by NaN
 def long_run_rewards(p: sparse.csr_array, r: Floats) -> Floats:
     """Average reward per step in the long run, from each first state; shape (n,).
 
     Classes of more than :data:`SWEPT` states are first tried by sweeps that enclose the answer within 1e-12 of the
     largest reward: sparse LU fills in on the well-mixing ones, which are just those that need few sweeps.
+
+    Raises
+    ------
+    NoConvergence
+        If returns take longer than doubles can say.
 
     >>> long_run_rewards(sparse.csr_array([[0.0, 0.5, 0.5], [0, 1, 0], [0, 0, 1]]), np.array([9.0, 1.0, 2.0]))
     array([1.5, 1. , 2. ])
@@ -196,15 +232,21 @@ def long_run_rewards(p: sparse.csr_array, r: Floats) -> Floats:
         gains[inside] = frequencies(p, inside) @ r[inside] if gain is None else gain
         recurrent[inside] = True
     if len(classes) == 1:
-        return np.full(n, gains[classes[0][0]])
+        return _finite(np.full(n, gains[classes[0][0]]))
     passing = np.flatnonzero(~recurrent)
     if len(passing):
         rest = sparse.csr_array(p[passing][:, passing])
         entered = p[passing] @ gains
         found = _swept_absorption(rest, entered, gains[recurrent]) if len(passing) > SWEPT else None
         if found is None:
-            found = solver(sparse.csr_array(sparse.eye_array(len(passing)) - rest))(entered)
+            found = solver(sparse.csr_array(leaving(p)[passing][:, passing]))(entered)
         gains[passing] = found
+    return _finite(gains)
+
+
+def _finite(gains: Floats) -> Floats:
+    if not np.isfinite(gains).all():
+        raise NoConvergence("a chain's returns to its states take too long for doubles")
     return gains
 
 

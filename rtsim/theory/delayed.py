@@ -19,9 +19,12 @@ from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
 from rtsim.theory import chains
 from rtsim.theory.chains import Floats
+from rtsim.timing.units import whole
 
 #: Most states of an augmented chain.
 MAX_STATES = 1_000_000
+#: Longest delay, steps.
+MAX_DELAY = 1_000_000
 
 Delay = int | Sequence[float] | Floats
 
@@ -57,6 +60,15 @@ class Blocks:
         return bool((agent == agent[:, :1]).all())
 
 
+def fits(states: int, actions: int, depth: int, limit: int) -> bool:
+    """Whether S·A^j is at most ``limit``, however large j: two actions to the 64th are more than any limit here.
+
+    >>> fits(5, 4, 3, 320), fits(5, 4, 10**6, 320), fits(5, 1, 10**6, 320)
+    (True, False, True)
+    """
+    return bool(states * actions ** min(depth, 64) <= limit)
+
+
 def blocks(mdp: TabularMDP, delay: Delay, every: int = 1, inaction: float = 0.0) -> Blocks:
     """Compose the steps between two of the agent's actions.
 
@@ -73,7 +85,7 @@ def blocks(mdp: TabularMDP, delay: Delay, every: int = 1, inaction: float = 0.0)
         raise InvalidValue("a random delay needs every=1; with fewer actions give one delay in steps")
     before = (steps or 0) % every
     if steps is not None:
-        weights = np.eye(steps // every + 1)[-1]
+        weights = np.append(np.zeros(steps // every), 1.0)
     away, paid = mdp.chain_under_default
     p = (1 - inaction) * mdp.p + inaction * away[:, None, :]
     r = (1 - inaction) * mdp.r + inaction * paid[:, None]
@@ -155,6 +167,11 @@ def gains_by_start(world: Blocks, chances: Floats) -> tuple[Floats, int]:
     return np.asarray(world.entry @ gains) / world.every, len(rewards)
 
 
+def chain_states(world: Blocks, policy: NDArray[np.int64]) -> int:
+    """How many states the delayed chain of a deterministic policy has."""
+    return int(_augmented(world, np.eye(world.actions)[policy])[0].shape[0])
+
+
 def late_rewards(world: Blocks) -> Floats:
     """Expected reward of a block by the state in which its action was chosen, where none moves the state; (S, A)."""
     found = np.zeros((len(world.p), world.actions))
@@ -182,7 +199,7 @@ def _augmented(world: Blocks, chances: Floats) -> tuple[sparse.csr_array, Floats
     A code is s + S·(a₁ + a₂ B + …), a₁ chosen last, B = A + 1 with A for none.
     """
     size, base, depth = len(world.p), world.actions + 1, world.depth
-    if size * float(base) ** depth >= 2.0**62:
+    if not fits(size, base, depth, 2**62):
         raise InvalidValue(
             f"{world.actions} actions, {depth} of them under way, are too many to tell apart; shorten the delay"
         )
@@ -225,9 +242,7 @@ def _augmented(world: Blocks, chances: Floats) -> tuple[sparse.csr_array, Floats
 def _delay(delay: Delay) -> tuple[int | None, Floats]:
     """A fixed delay in steps, or None and the probabilities of 0, 1, … steps."""
     if isinstance(delay, int | np.integer) and not isinstance(delay, bool):
-        if not 0 <= delay <= 10**6:
-            raise InvalidValue(f"delay {delay} must be a whole number of steps >= 0")
-        return int(delay), np.ones(1)
+        return whole(delay, "delay", 0, MAX_DELAY), np.ones(1)
     from rtsim.mdps import checks
 
     weights = checks.distributions(checks.table(delay, "delay", (None,)), "delay", "delay")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from rtsim.theory.inputs import count, not_negative, positive
 from rtsim.timing.laws import Law
 
 
@@ -20,6 +21,8 @@ def ceil_ratio(time: float, step: float) -> int:
     >>> ceil_ratio(0.9, 0.3), ceil_ratio(0.84, 0.1), ceil_ratio(0.0, 0.1)
     (3, 9, 1)
     """
+    not_negative(time=time)
+    positive(step=step)
     ratio = time / step
     return max(math.ceil(ratio - 1e-9 * max(ratio, 1.0)), 1)
 
@@ -41,6 +44,8 @@ def capacity_limit(actions_in_flight: int, step: float, inference: float) -> flo
     >>> capacity_limit(9, 0.01, 0.2)
     0.55
     """
+    positive(step=step)
+    not_negative(inference=inference)
     if inference == 0:
         return 0.0
     return max(0.0, 1.0 - actions_in_flight * step / inference)
@@ -70,6 +75,8 @@ def unsynchronised_inaction(law: Law, step: float, workers: int) -> float:
     >>> round(unsynchronised_inaction(law("lognorm(mean=200ms, cv=0.1)"), 0.01, 20), 3)
     0.358
     """
+    positive(step=step)
+    workers = count(workers, "workers")
     if law.mean == 0:
         return 0.0
     return (1.0 - law.limited_mean(step) / law.mean) ** workers
@@ -85,7 +92,7 @@ def held_inaction(maximum: float, step: float, workers: int) -> float:
     >>> held_inaction(0.2, 0.01, 10), held_inaction(0.2, 0.01, 20)
     (0.5, 0.0)
     """
-    return capacity_limit(workers, step, maximum)
+    return capacity_limit(count(workers, "workers"), step, maximum)
 
 
 def sequential_interaction_time(
@@ -99,6 +106,8 @@ def sequential_interaction_time(
     >>> sequential_interaction_time(0.025, 0.0, 0.01), sequential_interaction_time(0.025, 0.0, 0.01, True)
     (0.025, 0.03)
     """
+    not_negative(inference=inference, learning=learning)
+    positive(step=step)
     if wait_observation:
         return ceil_ratio(inference + learning, step) * step
     return max(step, inference + learning)
@@ -113,7 +122,7 @@ def pipeline_inaction(inference: float, layers: int, step: float) -> float:
     >>> pipeline_inaction(0.08, 4, 0.01)
     0.5
     """
-    return capacity_limit(layers, step, inference)
+    return capacity_limit(count(layers, "layers"), step, inference)
 
 
 def required_workers_max_time(maximum: float, step: float) -> int:
@@ -154,4 +163,5 @@ def required_learners(learning: float, batch: int, step: float) -> int:
     >>> required_learners(1.7, 16, 1 / 59.7275)
     7
     """
-    return ceil_ratio(learning / batch, step)
+    not_negative(learning=learning)
+    return ceil_ratio(learning / count(batch, "batch"), step)

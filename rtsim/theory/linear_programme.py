@@ -26,12 +26,16 @@ def linear_programme(model: Model) -> Optimum:
     -------
     Optimum
         ``residual`` is the upper bound that the variables prove, less the gain of the policy returned.
+
+    Raises
+    ------
+    NoConvergence
+        If HiGHS fails, or the residual is above 1e-6 of the largest reward.
     """
     from scipy.optimize import linprog
 
     states, actions = model.r.shape
-    own = sparse.csr_array(np.repeat(np.eye(states), actions, axis=0))
-    less = sparse.hstack([model.p - own, -np.ones((states * actions, 1))], format="csr")
+    less = sparse.hstack([model.drift, -np.ones((states * actions, 1))], format="csr")
     cost = np.zeros(states + 1)
     cost[-1] = 1.0
     solved = linprog(
@@ -46,5 +50,11 @@ def linear_programme(model: Model) -> Optimum:
     policy[used] = shares[used].argmax(axis=1)
     chain = model.under(policy)
     rewards = chains.long_run_rewards(chain, model.r[np.arange(states), policy])
-    upper = float((model.values(bias) - bias[:, None]).max())
-    return Optimum(gain, bias, policy, int(solved.nit), max(upper - float(rewards.min()), 0.0), "linear_programme")
+    upper = float(model.changes(bias).max())
+    residual = max(upper - float(rewards.min()), 0.0)
+    if not residual <= 1e-6 * float(np.abs(model.r).max()):
+        raise NoConvergence(
+            f"the linear programme left a residual of {residual:.3g}: what is seldom left is within its tolerance; "
+            "use policy iteration"
+        )
+    return Optimum(gain, bias, policy, int(solved.nit), residual, "linear_programme")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue
+from rtsim.theory.inputs import count, positive
 from rtsim.timing.laws import Exponential, Law
 
 Floats = NDArray[np.float64]
@@ -47,7 +48,8 @@ def late_probability(law: Law, step: float, deadline: int) -> float:
     >>> round(late_probability(law("exp(mean=100ms)"), 0.1, 3), 6)
     0.049787
     """
-    return 1.0 - law.cdf(deadline * step)
+    positive(step=step)
+    return 1.0 - law.cdf(count(deadline, "deadline", 0) * step)
 
 
 def blocking(law: Law, step: float, workers: int) -> Loss:
@@ -80,8 +82,8 @@ def blocking(law: Law, step: float, workers: int) -> Loss:
     >>> round(found.upper, 12), found.exact
     (0.333333333333, True)
     """
-    if workers < 1:
-        raise InvalidValue(f"workers {workers} must be at least 1")
+    positive(step=step)
+    workers = count(workers, "workers")
     if isinstance(law, Exponential):
         found = _exponential_blocking(step / law.mean, workers)
         return Loss(found, found, True)

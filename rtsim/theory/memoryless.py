@@ -99,8 +99,8 @@ def best_delayed(
         policy = late_rewards(world).argmax(axis=1).astype(np.int64)
         return DelayedPolicy(_Judge(world, value)(policy), policy, True, "structure", 1)
     judge = _Judge(world, value)
-    policies = float(mdp.actions) ** mdp.states
-    largest = mdp.states * float(mdp.actions) ** world.depth
+    policies = mdp.actions**mdp.states
+    largest = mdp.states * mdp.actions**world.depth
     if policies <= limit and policies * (PER_POLICY + largest) <= most_work:
         every_one = [np.array(p, dtype=np.int64) for p in itertools.product(range(mdp.actions), repeat=mdp.states)]
         gains = [judge(policy) for policy in every_one]

@@ -16,7 +16,7 @@ from rtsim.errors import InvalidValue, NoConvergence, UnknownName
 from rtsim.mdps import TabularMDP
 from rtsim.theory.average_reward import WARM_WORK, Actions, Model, Optimum, policy_iteration
 from rtsim.theory.chains import Floats
-from rtsim.theory.delayed import blocks
+from rtsim.theory.delayed import blocks, fits
 
 #: Most augmented states for value iteration, and for the direct solution.
 MAX_STATES, MAX_DIRECT = 20_000_000, 300_000
@@ -76,11 +76,13 @@ def pending_optimum(
         raise UnknownName("method", method, METHODS)
     world = blocks(mdp, int(delay), every, inaction)
     p, r, depth = world.p[:, :-1], world.r[:, :-1], world.depth
-    size = mdp.states * float(mdp.actions) ** depth
-    if size > MAX_STATES or (method == "direct" and size > MAX_DIRECT):
-        limit = MAX_DIRECT if method == "direct" else MAX_STATES
-        raise InvalidValue(f"{size:.3g} augmented states are more than the {limit} that fit; shorten the delay")
+    limit = MAX_DIRECT if method == "direct" else MAX_STATES
+    if not fits(mdp.states, mdp.actions, depth, limit):
+        raise InvalidValue(
+            f"{mdp.states}·{mdp.actions}^{depth} augmented states are more than the {limit} that fit; shorten the delay"
+        )
     shape = (mdp.states, mdp.actions**depth)
+    size = mdp.states * shape[1]
     if method == "direct":
         # Enough sweeps for news to cross the states a few times make a first policy that needs few improvements.
         sweeps = min(10 * (mdp.states + depth), int(3 * WARM_WORK // (size * mdp.actions)) + 10)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from rtsim.errors import UnknownName
 from rtsim.theory.bounds import delay_regret_per_action
 from rtsim.theory.inaction import ceil_ratio
+from rtsim.theory.inputs import count, positive
 
 
 def pipeline_delay(layers: int, layer_steps: float, skip: bool = False) -> int:
@@ -27,6 +29,8 @@ def pipeline_delay(layers: int, layer_steps: float, skip: bool = False) -> int:
     >>> pipeline_delay(5, 1.0), pipeline_delay(5, 1.0, skip=True), pipeline_delay(5, 0.5)
     (5, 1, 3)
     """
+    positive(layer_steps=layer_steps)
+    layers = count(layers, "layers")
     return ceil_ratio(layer_steps * (1 if skip else layers), 1.0)
 
 
@@ -45,7 +49,7 @@ def pipeline_delay_regret(steps: int, layers: int, layer_steps: float, p_minimax
     >>> pipeline_delay_regret(1000, 4, 0.5, 0.5), pipeline_delay_regret(1000, 4, 0.5, 0.5, skip=True)
     (750.0, 500.0)
     """
-    return steps * delay_regret_per_action(p_minimax, pipeline_delay(layers, layer_steps, skip))
+    return count(steps, "steps", 0) * delay_regret_per_action(p_minimax, pipeline_delay(layers, layer_steps, skip))
 
 
 def pipeline_inaction_regret(
@@ -69,6 +73,10 @@ def pipeline_inaction_regret(
     >>> pipeline_inaction_regret(100, 4.0), pipeline_inaction_regret(100, 4.0, per="step")
     (300.0, 75.0)
     """
-    between = layers * layer_steps
+    if per not in ("interaction", "step"):
+        raise UnknownName("per", str(per), ("interaction", "step"))
+    positive(layer_steps=layer_steps)
+    t = count(t, "t", 0)
+    between = count(layers, "layers") * layer_steps
     lost = max(between - 1.0, 0.0)
     return t * (lost if per == "interaction" else lost / max(between, 1.0))

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from rtsim.errors import InvalidValue
 from rtsim.mdps import TabularMDP
 from rtsim.theory.average_reward import Optimum, gaps
+from rtsim.theory.delayed import MAX_DELAY, fits
+from rtsim.timing.units import whole
 
 #: Most augmented states for which the influence of pending actions is computed.
 MAX_STATES = 1_000_000
@@ -108,8 +110,9 @@ def pending_influence(mdp: TabularMDP, delay: int) -> float:
     >>> pending_influence(mdps.of("delay(n=3)"), 2), pending_influence(mdps.of("forward"), 2)
     (0.0, 1.0)
     """
-    if delay < 0 or mdp.states * float(mdp.actions) ** delay > MAX_STATES:
-        raise InvalidValue(f"delay {delay} must be >= 0 and S·A^delay at most {MAX_STATES}")
+    delay = whole(delay, "delay", 0, MAX_DELAY)
+    if not fits(mdp.states, mdp.actions, delay, MAX_STATES):
+        raise InvalidValue(f"delay {delay} is too long: S·A^delay must be at most {MAX_STATES}")
     largest = 0.0
     for s in range(mdp.states):
         ahead = np.eye(1, mdp.states, s)

@@ -114,7 +114,8 @@ def whole(value: object, name: str, low: int, high: int) -> int:
     except TypeError:
         number = None
     if number is None or not low <= number <= high:
-        raise InvalidValue(f"{name} {_brief(value)} must be a whole number in {low}..{high}")
+        shown = number if isinstance(value, float) and abs(value) < 2**53 and number is not None else value
+        raise InvalidValue(f"{name} {_brief(shown)} must be a whole number in {low}..{high}")
     return number
 
 

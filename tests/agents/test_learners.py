@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -407,23 +407,33 @@ def test_learner_in_a_schedule_without_updates_says_so(learner: agents.Policy):
 @pytest.mark.parametrize(
     ("learner", "message"),
     [
-        (QUCB(horizon=1.0), "horizon 1 must lie in 2"),
-        (QUCB(confidence=0.0), "confidence 0 must lie in 0 < confidence"),
-        (QUCB(bonus=-1.0), "bonus"),
-        (QUCB(span=float("nan")), "span"),
-        (QUCB(reward_range=(1.0, 1.0)), "reward_range"),
-        (UCRL2(confidence=2.0), "confidence"),
-        (UCRL2(credit="none"), "credit 'none' must be"),  # type: ignore[arg-type]
-        (EpsilonGreedyQ(epsilon=1.5), "epsilon 1.5"),
-        (EpsilonGreedyQ(epsilon=(1.0, 0.5)), "first, last, steps"),  # type: ignore[arg-type]
-        (EpsilonGreedyQ(discount=1.0), "discount"),
-        (EpsilonGreedyQ(step_size="a"), "step_size must be a number"),  # type: ignore[arg-type]
-        (EpsilonGreedyQ(stale="no"), "stale"),
+        (lambda: QUCB(horizon=1.0), "horizon 1 must lie in 2"),
+        (lambda: QUCB(confidence=0.0), "confidence 0 must lie in 0 < confidence"),
+        (lambda: QUCB(bonus=-1.0), "bonus"),
+        (lambda: QUCB(span=float("nan")), "span"),
+        (lambda: QUCB(confidence=1), "0 < confidence < 1"),
+        (lambda: UCRL2(scale=-1), "scale -1 must lie in 0 <= scale"),
+        (lambda: QUCB(credit="none"), "credit 'none' must be"),  # type: ignore[arg-type]
+        (lambda: EpsilonGreedyQ(epsilon=(1.0, 0.5, 0)), "steps of epsilon 0"),
+        (lambda: EpsilonGreedyQ(initial=float("inf")), "initial"),
+        (lambda: UCRL2(confidence=2.0), "confidence"),
+        (lambda: UCRL2(credit="none"), "credit 'none' must be"),  # type: ignore[arg-type]
+        (lambda: EpsilonGreedyQ(epsilon=1.5), "epsilon 1.5"),
+        (lambda: EpsilonGreedyQ(epsilon=(1.0, 0.5)), "first, last, steps"),  # type: ignore[arg-type]
+        (lambda: EpsilonGreedyQ(discount=1.0), "discount 1 must lie in 0 <= discount < 1"),
+        (lambda: EpsilonGreedyQ(step_size="a"), "step_size must be a number"),  # type: ignore[arg-type]
+        (lambda: EpsilonGreedyQ(stale="no"), "stale"),
     ],
 )
-def test_learner_of_wrong_settings_says_so(learner: agents.Policy, message: str):
+def test_learner_of_wrong_settings_says_so_before_it_runs(learner: Callable[[], agents.Policy], message: str):
     with pytest.raises(InvalidValue, match=message):
-        rollout(mdps.of("jao"), replace(learner, every_step=True), undelayed(10))  # type: ignore[type-var]
+        learner()
+
+
+@pytest.mark.parametrize("learner", [QUCB, UCRL2])
+def test_reward_range_that_is_none_is_told_when_the_rewards_are_known(learner: Callable[..., agents.Policy]):
+    with pytest.raises(InvalidValue, match="reward_range"):
+        rollout(mdps.of("jao"), learner(reward_range=(1.0, 1.0), every_step=True), undelayed(10))
 
 
 def changed(schedule: Schedule, table: str, column: str, at: int, value: int) -> Schedule:

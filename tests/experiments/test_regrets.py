@@ -168,3 +168,48 @@ def test_a_single_step_has_no_regret_per_second():
         Grid(steps=1, mdp=("jump",))
     two = compare(Design(("exp_time",), Scenario("exp_time", LAW, steps=2), workers=(2,), search=False, mdp="jump"))
     assert json.dumps(two.to_json(), allow_nan=False)
+
+
+def test_bound_does_not_change_with_what_every_step_pays_alike():
+    world = mdps.of("inaction")
+    poor = mdps.TabularMDP(
+        world.p, world.r - 5, world.p_default, world.r_default - 5, world.default_policy, world.start
+    )
+    late = simulate(Scenario("sequential", 2.5, step_time=1.0, steps=900))
+    bounds = []
+    for mdp in (world, poor):
+        rollouts = Rollouts(mdp, AgentSpec.of("best"), 1.0)
+        rollouts.add(late, seed=0)
+        bounds.append(rollouts.row().bound)
+    assert bounds[0]["inaction_per_s"] == pytest.approx(0.6, rel=0.01)  # 3 of 5 steps, each losing at most 1
+    assert bounds[1] == pytest.approx(bounds[0])
+
+
+@pytest.mark.parametrize("text", ["qucb(bonus=0.123456789)", "egreedy(epsilon=1e-09)"])
+def test_agent_reads_back_to_the_last_digit(text):
+    assert str(AgentSpec.of(text)) == text
+    assert AgentSpec.of(str(AgentSpec.of(text))) == AgentSpec.of(text)
+
+
+@pytest.mark.parametrize(
+    ("agent", "message"),
+    [("ucrl2(scale=-1)", "scale -1"), ("qucb(credit=none)", "credit"), ("egreedy(discount=1)", "discount 1")],
+)
+def test_wrong_value_of_an_agent_leaves_no_directory(tmp_path, agent, message):
+    with pytest.raises(InvalidValue, match=message):
+        sweep(tmp_path / "run", Grid(alg=("max_time",), workers=(2,), mdp=("jump",), agent=(agent,)), processes=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_file_spelt_in_three_ways_is_one_mdp(tmp_path, monkeypatch):
+    mdps.of("jump(n=3)").save(tmp_path / "ok.json")
+    monkeypatch.chdir(tmp_path)
+    grid = Grid(alg=("max_time",), workers=(2,), seeds=1, mdp=("ok.json", "./ok.json", " ok.json"))
+    assert [cell.mdp for cell in grid.cells()] == ["ok.json"]
+
+
+def test_mdp_of_a_long_text_runs_in_a_sweep(tmp_path):
+    text = "sticky(" * 12 + "jump(n=3)" + ", stay=0.123456789)" * 12
+    grid = Grid(alg=("max_time",), inference_time=("20ms",), workers=(2,), seeds=1, steps=100, mdp=(text,))
+    sweep(tmp_path / "run", grid, processes=1)
+    assert [row["mdp"] for row in results(tmp_path / "run")] == [text]

@@ -8,6 +8,7 @@ import pytest
 from rtsim import mdps
 from rtsim.errors import InvalidValue, UnknownName
 from rtsim.mdps import TabularMDP
+from rtsim.mdps.toy_text import _closed
 
 EXAMPLES = [
     "inaction",
@@ -70,7 +71,7 @@ def test_keywords_win_over_the_text():
         ("jumps", UnknownName, r"MDP 'jumps' unknown \(did you mean 'jump'\?\); choose from aliased"),
         ("jump(states=3)", UnknownName, "option of MDP 'jump' 'states' unknown; choose from default, n, p, reward"),
         ("jump(10)", InvalidValue, r"options of jump are given by name: jump\(n=...\)"),
-        ("jump(n=1)", InvalidValue, r"option n 1.0 must be a whole number in 2..250"),
+        ("jump(n=1)", InvalidValue, r"option n 1 must be a whole number in 2..250"),
         ("jump(n=2.5)", InvalidValue, "option n 2.5 must be a whole number"),
         ("jump(p=1.5)", InvalidValue, r"option p=1.5 must be a number in 0..1"),
         ("jump(p=1)", InvalidValue, "p 1 must lie in 0 <= p < 1"),
@@ -92,6 +93,18 @@ def test_keywords_win_over_the_text():
         ("gym:Nothing-v0", InvalidValue, "Gymnasium cannot make 'Nothing-v0'"),
         ("gym:Blackjack-v1", InvalidValue, "'Blackjack-v1' carries no transition table"),
         ("gym:FrozenLake-v1(map_size=3)", InvalidValue, "Gymnasium cannot make"),
+        (
+            "gym:FrozenLake-v1(is_slippery=maybe)",
+            InvalidValue,
+            "is_slippery=maybe of FrozenLake-v1 must be true",
+        ),
+        ("gym:FrozenLake-v1(map_name=)", InvalidValue, r"MDP 'gym:FrozenLake-v1\(map_name=\)' must read gym:ENV"),
+        ("garnet(states=1)", InvalidValue, "option states 1 must be a whole number"),
+        ("sticky_actions(jump(n=250))", InvalidValue, r"shape \(62500, 250, 62500\) has more than 100000000 entries"),
+        ("repeat_default(jump(n=250))", InvalidValue, "use fewer states"),
+        ("garnet(states=5000, actions=100)", InvalidValue, r"p of shape \(5000, 100, 5000\) has more than"),
+        ("jao(states=1000, actions=100)", InvalidValue, "use fewer states"),
+        ("aliased(groups=50, copies=50)", InvalidValue, "use fewer states"),
     ],
 )
 def test_wrong_mdp_text_gets_one_line(text, fault, message):
@@ -164,6 +177,23 @@ def test_default_steps_of_sticky_actions_do_not_count_as_the_last_action():
             assert mdp.p_default[s * 3 + last, :, last::3] == pytest.approx(base.p_default[s])
 
 
+def test_default_steps_of_sticky_actions_pay_what_their_state_does():
+    base = mdps.garnet(4, 3, 2, seed=2).with_default("random")
+    mdp = mdps.sticky_actions(base, 0.25)
+    assert len(np.unique(base.r_default)) > 1
+    for s in range(4):
+        for last in range(3):
+            assert mdp.r_default[s * 3 + last] == pytest.approx(base.r_default[s])
+            assert mdp.default_policy[s * 3 + last] == pytest.approx(base.default_policy[s])
+
+
+def test_default_policy_of_sticky_actions_is_that_of_its_state():
+    base = mdps.garnet(2, 2, 2)
+    chances = np.array([[0.9, 0.1], [0.2, 0.8]])
+    base = base.with_default((base.p, base.r, chances))
+    assert mdps.sticky_actions(base).default_policy[:, 0] == pytest.approx([0.9, 0.9, 0.2, 0.2])
+
+
 def test_repeating_default_does_what_the_agent_did_last():
     base = mdps.garnet(5, 3, 2, seed=1)
     mdp = mdps.repeat_default(base)
@@ -215,3 +245,28 @@ def test_taxi_leaves_out_the_states_it_never_visits():
     assert mdp.states == 400
     assert np.count_nonzero(mdp.start) == 300
     assert isinstance(mdp, TabularMDP)
+
+
+def test_frozen_lake_map_is_chosen_by_its_name():
+    mdp = mdps.of("gym:FrozenLake-v1(map_name=8x8)")
+    assert mdp.name == "gym:FrozenLake-v1(map_name=8x8)"
+    assert mdp == mdps.of("gym:FrozenLake8x8-v1")
+
+
+def test_states_reached_by_the_default_policy_alone_are_kept():
+    # The agent stays in state 0; the default policy falls into 1, from where the agent returns; none reaches 2.
+    p = np.zeros((3, 1, 3))
+    p[:, 0, 0] = 1.0
+    r = np.array([[1.0], [2.0], [3.0]])
+    fall = np.zeros((3, 1, 3))
+    fall[:, 0, 1] = 1.0
+    closed = _closed(p, r, np.array([1.0, 0.0, 0.0]), (fall, np.zeros((3, 1))), "world")
+    assert closed.states == 2
+    assert closed.r[:, 0].tolist() == [1.0, 2.0]
+    assert closed.p_default[:, 0].tolist() == [[0.0, 1.0], [0.0, 1.0]]
+
+
+def test_name_of_a_deeply_nested_mdp_is_whole():
+    text = "sticky(" * 30 + "jump(n=3, p=0.123456789)" + ", stay=0.123456789)" * 30
+    assert mdps.of(text).name == text
+    assert len(text) > 200

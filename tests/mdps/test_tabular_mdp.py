@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -213,6 +214,12 @@ def test_file_written_by_hand_may_be_short(tmp_path):
         ({"r": [[0.0], [[1.0]]]}, r"r must be numbers of shape \(2, 1\)"),
         ({"reward": ["expected"]}, "reward"),
         ({"name": 5}, "name must be a text"),
+        ({"name": "red\x9b31m"}, "printable characters"),
+        ({"name": "\u202ebackwards"}, "printable characters"),
+        ({"name": "\x7f"}, "printable characters"),
+        ({"name": "\ud800"}, "printable characters"),
+        ({"name": "x" * 10_001}, "at most 10000"),
+        ({"r": [[1.7e308], [-1.7e308]]}, r"r\[0, 0\] is 1.7e\+308; a reward must lie in"),
     ],
 )
 def test_wrong_json_file_gets_one_line_with_its_name(tmp_path, change, message):
@@ -234,6 +241,7 @@ def test_wrong_json_file_gets_one_line_with_its_name(tmp_path, change, message):
         ('{"format": "rtsim-mdp", "format": 1}', "given twice"),
         ('{"format": "rtsim-mdp", "version": 1, "r": [[NaN]]}', "NaN is not a number"),
         ("[" * 100_000, "is not JSON"),
+        pytest.param('{"r": 1' + "0" * 5_000 + "}", "holds a number of too many digits", id="endless number"),
         ("\ud800", "is not UTF-8"),
     ],
 )
@@ -245,7 +253,7 @@ def test_file_that_is_no_mdp_gets_one_line(tmp_path, text, message):
 
 
 def test_missing_foreign_and_truncated_archives_are_refused(tmp_path: Path):
-    with pytest.raises(FileProblem, match="no such file"):
+    with pytest.raises(FileProblem, match="No such file"):
         TabularMDP.load(tmp_path / "none.npz")
     with pytest.raises(InvalidValue, match=r"must end in .json or .npz"):
         TabularMDP.load(tmp_path / "mdp.pkl")
@@ -260,3 +268,12 @@ def test_missing_foreign_and_truncated_archives_are_refused(tmp_path: Path):
     np.savez(tmp_path / "pickled.npz", header=np.zeros(2, np.uint8), **tables)
     with pytest.raises(FileProblem, match="truncated or of another kind"):
         TabularMDP.load(tmp_path / "pickled.npz")
+
+
+def test_what_is_no_regular_file_is_called_so(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "zero.npz").symlink_to("/dev/zero")
+    (tmp_path / "folder.npz").mkdir()
+    for name, reason in (("pipe", "no regular file"), ("zero", "no regular file"), ("folder", "a directory")):
+        with pytest.raises(FileProblem, match=f"{name}.npz': it is {reason}"):
+            TabularMDP.load(tmp_path / f"{name}.npz")

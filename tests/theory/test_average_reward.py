@@ -294,3 +294,27 @@ def test_diameter_equals_value_iteration_for_every_target():
 def test_diameter_of_states_that_are_left_for_ever_is_infinite():
     mdp = TabularMDP.of(p=[[[0.5, 0.5]], [[0.0, 1.0]]], r=[[0.0], [1.0]])
     assert theory.diameter(mdp) == np.inf
+
+
+def seldom(p):
+    """Two states, left with probabilities p and p/3: three quarters of the time are spent in the second, which pays."""
+    return mdps.TabularMDP.of([[[1 - p, p]], [[p / 3, 1 - p / 3]]], [[0.0], [1.0]])
+
+
+@pytest.mark.parametrize("p", [1e-6, 1e-9, 1e-12, 1e-15, 1e-18])
+def test_states_that_are_seldom_left_lose_no_digits(p):
+    found = theory.optimum(seldom(p))
+    assert found.gain == pytest.approx(0.75, abs=1e-12)
+    # Puterman 1994, Eq. 8.2.2: gain + h(0) = 0 + (1 − p) h(0) + p h(1).
+    assert found.bias[1] == pytest.approx(0.75 / p)
+    assert theory.delayed_gain(seldom(p), [0, 0], 2) == pytest.approx(0.75, abs=1e-12)
+
+
+def test_linear_programme_says_where_its_tolerance_hides_what_is_seldom_left():
+    with pytest.raises(NoConvergence, match="linear programme left a residual of"):
+        theory.optimum(seldom(1e-9), "linear_programme")
+
+
+def test_returns_beyond_doubles_are_no_convergence_and_no_number():
+    with pytest.raises(NoConvergence, match="too long for doubles"):
+        theory.optimum(seldom(3e-320))

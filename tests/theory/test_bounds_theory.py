@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtsim import mdps, theory
-from rtsim.errors import InvalidValue
+from rtsim.errors import InvalidValue, UnknownName
 
 
 def test_learning_regret_grows_with_the_square_root_of_time_and_of_choices():
@@ -62,7 +62,7 @@ def test_equation_4_of_a_random_delay_is_the_mean_over_delays():
     assert theory.delay_regret(60.0, 0.5, 0.8, [0.0, 0.2, 0.0, 0.8]) == pytest.approx(120 * expected)
     with pytest.raises(InvalidValue, match=r"delay sums to 0\.9"):
         theory.delay_regret_per_action(0.8, [0.5, 0.4])
-    with pytest.raises(InvalidValue, match="delay -1 must be >= 0"):
+    with pytest.raises(InvalidValue, match="delay -1 must be a whole number"):
         theory.delay_regret_per_action(0.8, -1)
 
 
@@ -175,3 +175,52 @@ def test_forward_cycle_is_settled_by_a_coin():
             assert theory.delayed_gain(mdps.forward(n), coin, k, start=start) == pytest.approx(1.0, abs=1e-12)
         deterministic = itertools.product((0, 1), repeat=n)
         assert max(theory.delayed_gain(mdps.forward(n), list(d), k, start="worst") for d in deterministic) < 0.51
+
+
+NONSENSE = {
+    "jump_delay_regret": [(1, 0.5, 2), (3, 1.5, 2), (3, 0.5, -1)],
+    "cycle_delay_regret": [(0, 0.5, 2), (3, -0.5, 2), (3, 0.5, 1.5)],
+    "interaction_time_max_time": [(1, 0, 0.1), (-1.0, 2, 0.1), (1.0, 2, 0.0)],
+    "interaction_time_exp_time": [(math.nan, 2, 0.1)],
+    "learning_regret": [(1, 0), (-1.0, 1.0), (1.0, 1.0, 0), (1.0, 1.0, 2, 0), (1.0, 1.0, 100, 2_000)],
+    "delay_regret_per_action": [(1.5, 3), (0.5, 1.5), (0.5, True)],
+    "delay_regret": [(1.0, 0.0, 0.5, 1), (-1.0, 1.0, 0.5, 1)],
+    "inaction_regret": [(-1, 0.2, 0.1), (1.0, 0.0, 0.1), (1.0, 0.2, 0.0), (1.0, 0.2, 0.1, -1.0)],
+    "pit_inaction_regret": [(0, 0.5), (3, 1.5)],
+    "sequential_inaction_rate": [(-0.1, 0.1), (0.2, 0.0)],
+    "forward_delay_gain": [(-1,), (0.5,)],
+    "alternate_delay_gain": [(-1,)],
+    "chunking_inaction": [(0.2, 0.01, 0), (0.2, 0.01, 3, -1.0), (-0.2, 0.01, 3)],
+    "required_chunk": [(0.2, 0.0), (-0.2, 0.1)],
+    "realtime_regret": [(1.0, 0.0, 0.1, 0.5, 1), (1.0, 0.1, 0.1, 2.0, 1)],
+    "pipeline_delay": [(0, 1.0), (2, -1.0), (2, 0.0)],
+    "pipeline_delay_regret": [(-1, 2, 1.0, 0.5), (10, 2, 1.0, 1.5)],
+    "pipeline_inaction_regret": [(-1, 2.0), (10, -2.0), (10, 2.0, 0), (10, 2.0, 1, "second")],
+    "pipeline_inaction": [(0.1, 0, 0.01), (-0.1, 2, 0.01)],
+    "capacity_limit": [(2, 0.0, 0.1), (2, 0.1, -0.1)],
+    "ceil_ratio": [(1.0, 0.0), (math.inf, 1.0), ("1", 1.0)],
+    "held_inaction": [(0.2, 0.1, 0)],
+    "required_learners": [(1.0, 0, 0.1)],
+    "sequential_interaction_time": [(-1.0, 0.0, 0.1)],
+    "pending_influence": [(mdps.jump(3), 1.5), (mdps.jump(3), -1)],
+}
+
+
+@pytest.mark.parametrize(("name", "arguments"), [(n, a) for n, rows in NONSENSE.items() for a in rows])
+def test_arguments_that_make_no_sense_are_refused(name, arguments):
+    with pytest.raises((InvalidValue, UnknownName)):
+        getattr(theory, name)(*arguments)
+
+
+def test_many_actions_at_once_fit_as_long_as_their_root_does():
+    # √(1000 · 100^200) = 10^1.5 · 10^200, whose square no float holds.
+    assert theory.learning_regret(100, 0.1, 100, 200) == pytest.approx(10**1.5 * 1e200)
+
+
+def test_delay_regret_of_a_long_delay_needs_no_table_of_it():
+    assert theory.delay_regret_per_action(0.5, 10**9) == 1.0
+
+
+def test_all_parts_of_the_bound_grow_with_the_rewards():
+    one, ten = (theory.realtime_regret(50.0, 0.2, 0.1, 0.9, 3, largest_reward=r) for r in (1.0, 10.0))
+    assert (ten.learn, ten.inaction, ten.delay) == pytest.approx((10 * one.learn, 10 * one.inaction, 10 * one.delay))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rtsim import mdps, theory
 from rtsim.errors import InvalidValue, NoConvergence, UnknownName
-from rtsim.theory import delayed, pending
+from rtsim.theory import delayed, memoryless, pending
 from rtsim.theory.average_reward import policy_iteration
 from rtsim.theory.linear_programme import linear_programme
 from tests.theory.test_average_reward import draw_mdp, line, long_run
@@ -339,7 +339,7 @@ def test_policy_iteration_from_any_policy_ends_at_the_same_gain(seed):
         (lambda m: theory.pending_optimum(m, [0.5, 0.5]), "delay must be a whole number of steps"),
         (lambda m: theory.pending_optimum(m, 40), "augmented states are more than"),
         (lambda m: theory.p_minimax(m, [0, 1, 2]), r"labels have shape \(3,\)"),
-        (lambda m: theory.pending_influence(m, 30), "S·A.delay at most"),
+        (lambda m: theory.pending_influence(m, 30), "S·A.delay must be at most"),
     ],
 )
 def test_wrong_arguments_get_one_line(call, message):
@@ -399,3 +399,42 @@ def test_pending_actions_matter_unless_transitions_ignore_them():
         np.abs(x - y).sum() / 2 for s in range(4) for x in ends[4 * s : 4 * s + 4] for y in ends[4 * s : 4 * s + 4]
     )
     assert theory.pending_influence(mdp, 2) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        # A power of 2 actions to 1,100, of 3 symbols to a million: more than a float holds.
+        lambda m: theory.pending_optimum(m, 1_100),
+        lambda m: theory.pending_optimum(m, 1_100, method="direct"),
+        lambda m: theory.pending_influence(m, 1_100),
+        lambda m: theory.delayed_gain(m, [0, 1, 0], 1_000_000),
+        lambda m: theory.best_delayed(m, 1_000_000),
+    ],
+)
+def test_delays_beyond_all_floats_are_refused_in_one_line(call):
+    with pytest.raises(InvalidValue, match=r"shorten the delay|delay 1100 is too long"):
+        call(mdps.riverswim(3))
+
+
+def test_best_delayed_policy_of_more_states_than_a_float_has_powers(monkeypatch):
+    # 2^1200 policies. Without delay the search begins at the optimum, which nothing beats.
+    mdp = mdps.riverswim(1_200)
+    monkeypatch.setattr(memoryless, "SEARCHED", 3 * 1_200)
+    found = theory.best_delayed(mdp, 0, restarts=0)
+    assert (found.method, found.exact, found.tried) == ("search", False, 3)
+    assert found.gain == pytest.approx(theory.optimum(mdp).gain)
+
+
+def test_search_ends_when_its_states_are_spent_and_never_returns_worse(monkeypatch):
+    mdp = mdps.garnet(12, 3, 3, seed=1)
+    long = theory.best_delayed(mdp, 2, restarts=2)
+    monkeypatch.setattr(memoryless, "SEARCHED", 5_000)
+    short = theory.best_delayed(mdp, 2, restarts=2)
+    assert short.tried < long.tried
+    assert theory.delayed_gain(mdp, theory.optimum(mdp).policy, 2) - 1e-12 <= short.gain <= long.gain + 1e-12
+
+
+def test_long_delays_take_no_square_of_their_length():
+    # The state goes its own way: after 10^6 steps nothing is known, and each action is right in one of 3 states.
+    assert theory.delayed_gain(mdps.jump(3, 0.5), [0, 1, 2], 10**6) == pytest.approx(1 / 3)

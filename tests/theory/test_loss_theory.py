@@ -107,7 +107,7 @@ def test_late_probability_is_the_tail():
 
 
 def test_faults_are_named():
-    with pytest.raises(InvalidValue, match="workers 0 must be at least 1"):
+    with pytest.raises(InvalidValue, match="workers 0 must be a whole number"):
         theory.blocking(law("50ms"), STEP, 0)
     with pytest.raises(InvalidValue, match="has too long a tail"):
         theory.blocking(law("pareto(mean=50ms, alpha=1.2)"), 0.0001, 3)

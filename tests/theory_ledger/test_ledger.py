@@ -198,7 +198,17 @@ def test_script_with_bad_flag_says_so_in_one_line() -> None:
     assert "section_3_2_minimum.py: unrecognized arguments: --fast" in found.stderr
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"schema": "rtsim.ledger/1"}', '{"schema": "other", "claims": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"schema": "rtsim.ledger/1"}',
+        '{"schema": "other", "claims": {}}',
+        pytest.param("1" + "0" * 5_000, id="endless number"),
+        pytest.param("[" * 100_000, id="endlessly nested"),
+    ],
+)
 def test_ledger_file_that_is_none_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "ledger.json").write_text(text)
     with pytest.raises(FileProblem, match="not a ledger"):
