@@ -25,13 +25,13 @@ def learning_regret(time: float, interaction_time: float, actions: int = 1, chun
     """Equation 2: the learning regret's lower bound grows like √(τ/τ̄_I).
 
     Riemer et al. 2025, Theorem 1, Eq. 2, after Jaksch et al. 2010, Theorem 5, whose Ω(√(D·S·A·T)) also grows with the
-    number of actions. The constant is 1, for rewards in 0..1. It is about the worst MDP for each time: on any single one a good learner's
-    regret ends up growing like ln τ (``theory/equation_2.py``).
+    number of actions. The constant is 1, for rewards in 0..1. It is about the worst MDP for each time: on any single
+    one a good learner's regret ends up growing like ln τ (``theory/equation_2.py``).
 
     A policy that chooses k actions at once chooses among |A|^k, so that the bound grows by √(|A|^k) (ibid., App. B.5,
     whose formula prints √τ |A|/τ̄_I; its next words, and Jaksch et al., have |A| under the root and the time in
-    actions), if a chunk is learned as one of |A|^k unrelated actions; a learner that credits each action with its own step has
-    |A| of them to learn, whatever k is (``theory/b5_chunking_learning.py``).
+    actions), if a chunk is learned as one of |A|^k unrelated actions; a learner that credits each action with
+    its own step has |A| of them to learn, whatever k is (``theory/b5_chunking_learning.py``).
 
     Parameters
     ----------
