@@ -52,8 +52,8 @@ REAL = {"workers": 2, "profile": "epyc#resnet15-k7", "inference": "real"}
 GROUPS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "timed-2": ({"workers": 2, "profile": "epyc#resnet15-k7"}, TWO),
     "timed-6": (MIDDLE, ALL),
-    "timed-26": ({"workers": 26, "profile": "epyc#resnet15-k29"}, ALL),
-    "timed-72": ({"workers": 72, "inference_time": "lognorm(mean=1164ms, cv=0.02)"}, ALL[1:]),
+    "timed-26": ({"workers": 26, "profile": "epyc#resnet15-k29"}, TWO),
+    "timed-72": ({"workers": 72, "inference_time": "lognorm(mean=1164ms, cv=0.02)"}, ("max_time cold", *TWO)),
     "real-2": (REAL, ALL),
     "real-2-small": ({**REAL, "profile": "epyc#resnet15-k1"}, TWO[:1]),
     "boxing-timed-6": ({"game": "atari:Boxing", **MIDDLE}, TWO),
