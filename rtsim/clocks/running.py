@@ -26,10 +26,10 @@ class Published(NamedTuple):
 
 
 class Started(NamedTuple):
-    """Decision number ``decision``, counted from 0 in order of start: an inference reads observation ``observation``.
+    """Decision number ``decision``, counted from 0 in this order: an inference reads observation ``observation``.
 
-    ``inference`` counts those of its worker, ``version`` the updates landed, ``component`` is the drawn one of a
-    mixture law.
+    ``inference`` counts those of its worker, ``version`` the updates landed when it starts, ``component`` is the drawn
+    one of a mixture law. It starts at once, but under ``sequential(order=learn_act)`` after learning.
     """
 
     time_ns: int
@@ -93,9 +93,9 @@ def events(scenario: Scenario) -> Iterator[Event]:
     clock.prepare()
     while True:
         with clock.rule_faults():
-            while not clock.happened:
+            while not (clock.happened and clock.happened[0]):
                 clock.env.step()
-        yield clock.happened.popleft()
+        yield clock.happened.popleft()[0]
 
 
 class _RunningClock(SimpyClock):
@@ -103,7 +103,9 @@ class _RunningClock(SimpyClock):
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
-        self.happened: deque[Event] = deque()
+        #: Each a list of one event, or empty: what starts there is not known yet.
+        self.happened: deque[list[Event]] = deque()
+        self._looked: dict[int, tuple[int, list[Event]]] = {}  # by worker: when, and its place
         self._decisions = 0
         self._under_way: dict[tuple[int, int], int] = {}  # (worker, inference) -> decision
         self._observations: dict[int, int] = {}
@@ -114,7 +116,12 @@ class _RunningClock(SimpyClock):
 
     def publish(self, step: int, start: int) -> None:
         super().publish(step, start)
-        self.happened.append(Published(start, step))
+        self.happened.append([Published(start, step)])
+
+    def look(self, w: int) -> None:
+        place: list[Event] = []
+        self.happened.append(place)
+        self._looked[w] = self.env.now, place
 
     def begin(self, inference: tuple[int, ...]) -> None:
         worker, count, observation, started, _, _, version, component, _ = inference
@@ -122,7 +129,12 @@ class _RunningClock(SimpyClock):
         self._decisions += 1
         self._under_way[worker, count] = decision
         self._left[decision] = self.program.chunk
-        self.happened.append(Started(started, decision, worker, count, observation, version, component))
+        if worker in self._looked:
+            time, place = self._looked.pop(worker)
+        else:
+            time, place = started, []
+            self.happened.append(place)
+        place.append(Started(time, decision, worker, count, observation, version, component))
 
     def record(self, inference: tuple[int, ...]) -> int:
         worker, count, observation = inference[:3]
@@ -147,7 +159,7 @@ class _RunningClock(SimpyClock):
 
     def read(self) -> None:
         row, position, _ = self.inbox.take()
-        self.happened.append(Read(self.step_start, self.step, row, position))
+        self.happened.append([Read(self.step_start, self.step, row, position)])
         if row >= 0:
             self._settle(row, 1)
 
@@ -155,7 +167,7 @@ class _RunningClock(SimpyClock):
         self.version += 1
 
     def _lose(self, decision: int, actions: int) -> None:
-        self.happened.append(Lost(self.env.now, decision, actions))
+        self.happened.append([Lost(self.env.now, decision, actions)])
         self._settle(decision, actions)
 
     def _settle(self, decision: int, actions: int) -> None:

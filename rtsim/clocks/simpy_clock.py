@@ -166,6 +166,7 @@ class SimpyClock:
                 yield self.when(answer, START, w)
             observation = self.step
             if program.learns == "before":
+                self.look(w)
                 yield from self.learn_inline()
             started, version = env.now, self.version
             duration, component = self.inference_times[w].draw(started)
@@ -192,8 +193,11 @@ class SimpyClock:
                 free = max(free, env.now)
             yield self.when(free, START, w)
 
+    def look(self, w: int) -> None:
+        """A worker that will learn before it infers has read its observation; for clocks that tell of it at once."""
+
     def begin(self, inference: tuple[int, ...]) -> None:
-        """An inference has started: a place for clocks that tell of it at once."""
+        """An inference has started; likewise."""
 
     def _leave_pipeline(self, inference: tuple[int, ...], _: simpy.Event) -> None:
         self.finish(inference)

@@ -309,13 +309,15 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
             del self._actions[decision]
 
     def _observed(self) -> Any:
+        # Two inferences may read one observation, and whoever was given it may change it.
+        observation = copy.deepcopy(self._observation)
         if not self._recent_length:
-            return self._observation
+            return observation
         missing = self._recent_length - len(self._recent)
         actions = [self._filler] * missing + [action for _, action in self._recent]
         pending = [0] * missing + [int(decision in self._actions) for decision, _ in self._recent]
         return {
-            "observation": self._observation,
+            "observation": observation,
             "actions": self._batched(self.action_space, actions),
             "pending": np.array(pending, np.int8),
         }
@@ -329,7 +331,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         now = self._current
         pending = [(number, found) for number, found in self._actions.items() if found.episode == self._episode]
         return {
-            **self._inner,
+            **(self._inner if passed.steps else copy.deepcopy(self._inner)),
             "decision": NOBODY if now is None else now.decision,
             "observation_step": self._steps,
             "seconds": self._time_ns / units.NS,
