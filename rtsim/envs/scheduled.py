@@ -203,7 +203,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
             seed = self._seed
         if seed is not None or self._events is None:
             self._begin_run(int(self.np_random.integers(2**31)) if seed is None else seed)
-        skipped = []
+        skipped, stale = [], self.stale_episode
         while True:
             passed = self._begin_episode(seed, options)
             if self._current is not None or not any(self._pass_time(passed)):
@@ -211,6 +211,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
             skipped.append((passed.steps, passed.reward))
             seed = None
         self._reward_before = passed.reward
+        passed.stale = self.stale_episode - stale
         info = self._info(passed) | {"reward_before": passed.reward, "skipped_episodes": tuple(skipped)}
         return self._observed(), info
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rtsim import Scenario
 from rtsim.clocks.running import Lost, Published, Read, Started, events
 from rtsim.errors import RuleFault
-from rtsim.schedulers.rule import Program, Rule
 from rtsim.schedulers.registry import _registered, register
+from rtsim.schedulers.rule import Program, Rule
 from tests import oracle
 from tests.contract.scenarios import RULES, scenarios
 
@@ -64,7 +64,8 @@ def test_events_random_scenario_come_in_order_and_settle_every_action_once(rule:
         assert event.time_ns >= time
         time = event.time_ns
         if isinstance(event, Published):
-            assert over and event.step == step + 1
+            assert over
+            assert event.step == step + 1
             step, over = event.step, False
         elif isinstance(event, Started):
             assert event.observation == step
