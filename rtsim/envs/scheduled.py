@@ -21,6 +21,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import gymnasium
@@ -32,7 +33,7 @@ from rtsim.clocks.running import Event, Published, Read, Started, events
 from rtsim.envs.default_policies import default_of, neutral, noop_of
 from rtsim.errors import InvalidValue, UnknownName
 from rtsim.scenario import Scenario
-from rtsim.timing import units
+from rtsim.timing import Law, units
 
 #: Further settings of the scenario that :class:`ScheduledEnv` takes.
 TIMING = ("batch", "dispatch_time", "learner_rule", "learners", "learning_starts", "learning_time", "mailbox")
@@ -330,7 +331,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
 
     def _info(self, passed: _Passed) -> dict[str, Any]:
         now = self._current
-        pending = [(number, found) for number, found in self._actions.items() if found.episode == self._episode]
+        pending = {k: found.chunk for k, found in self._actions.items() if found.episode == self._episode}
         return {
             **(self._inner if passed.steps else copy.deepcopy(self._inner)),
             "decision": NOBODY if now is None else now.decision,
@@ -346,8 +347,8 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
             "default_steps": passed.default_steps,
             "overwritten": passed.overwritten,
             "stale_episode": passed.stale,
-            "pending": tuple(number for number, _ in pending),
-            "pending_actions": tuple(found.chunk if self._chunk > 1 else found.chunk[0] for _, found in pending),
+            "pending": tuple(pending),
+            "pending_actions": tuple(copy.deepcopy(c if self._chunk > 1 else c[0]) for c in pending.values()),
         }
 
     def render(self) -> Any:
@@ -363,7 +364,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
 
 
 def make_scheduled(
-    env_id: str | gymnasium.Env[Any, Any],
+    env_id: str | gymnasium.Env[Any, Any] | None = None,
     *,
     env_kwargs: dict[str, Any] | None = None,
     render_mode: str | None = None,
@@ -382,11 +383,17 @@ def make_scheduled(
     **settings
         As for :class:`ScheduledEnv`.
 
+    Raises
+    ------
+    InvalidValue, UnknownName
+
     >>> settings = {"rule": "one_step_lag", "inference_time": "20ms"}
     >>> env = gymnasium.make("rtsim/Scheduled-v0", env_id="CartPole-v1", **settings)
     >>> env.reset(seed=0)[1]["decision"]
     0
     """
+    if env_id is None:
+        raise InvalidValue('rtsim/Scheduled-v0 needs an environment; give env_id=, e.g. env_id="CartPole-v1"')
     if isinstance(env_id, str):
         given: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
         env_id = gymnasium.make(env_id, **given, **(env_kwargs or {}))
@@ -396,9 +403,14 @@ def make_scheduled(
 
 
 def _step_time(env: gymnasium.Env[Any, Any], fps: Any) -> Any:
-    """What a Scenario takes: a number is a rate, a text a rate or a law."""
+    """What a Scenario takes: a number is a rate, even if it is a text; other texts are rates or laws."""
     if fps is None:
         fps = env.metadata.get("render_fps")
         if fps is None:
             raise InvalidValue(f"{env} does not say how many steps a second it has; give fps=, e.g. fps=60")
-    return f"{float(fps)!r}fps" if isinstance(fps, int | float) else fps
+    if isinstance(fps, Law | Fraction):
+        return fps
+    try:
+        return f"{float(fps)!r}fps"
+    except (TypeError, ValueError):
+        return fps

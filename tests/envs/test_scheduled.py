@@ -260,12 +260,13 @@ def test_pending_actions_are_part_of_the_observation() -> None:
 
 
 def test_action_array_used_again_by_the_learner_does_not_change_what_was_decided() -> None:
-    env = ScheduledEnv(gymnasium.make("Pendulum-v1"), "sequential", "100ms", fps=50.0)
+    # Starts at 0, 50 and 100 ms: when the third is asked, both actions are under way.
+    env = ScheduledEnv(gymnasium.make("Pendulum-v1"), "max_time(initial_max=100ms)", "100ms", workers=2, fps=50.0)
     env.reset(seed=0)
     action = np.array([1.5], np.float32)
     env.step(action)
     action[:] = -1.0
-    assert env.step(action)[4]["pending_actions"] == (np.array([-1.0], np.float32),)
+    assert env.step(action)[4]["pending_actions"] == (1.5, -1.0)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +281,8 @@ def test_action_array_used_again_by_the_learner_does_not_change_what_was_decided
         ({"pending_actions": -1}, "pending_actions"),
         ({"seed": -1}, "seed"),
         ({"fps": -1}, "fps"),
+        ({"fps": float("inf")}, "fps"),
+        ({"fps": []}, "step time"),
         ({"inference_time": "84mm"}, "mm"),
     ],
 )
@@ -296,6 +299,8 @@ def test_rate_is_the_environments_own_or_must_be_given() -> None:
     with pytest.raises(InvalidValue, match="fps="):
         ScheduledEnv(env)
     assert ScheduledEnv(env, fps="gamma(mean=2s, cv=0.1)").scenario.step_mean == 2.0
+    for fps in (40, np.int64(40), np.float32(40), "40", "40fps", "25ms"):
+        assert ScheduledEnv(env, fps=fps).scenario.step_mean == 0.025
 
 
 def test_step_before_reset_is_refused() -> None:
@@ -308,10 +313,11 @@ def test_step_before_reset_is_refused() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"pending_actions": 3}, {"default_policy": "random", "discount": 0.9}])
 @pytest.mark.parametrize("rule", ["sequential", "max_time", "unstaggered", "chunking(size=3)"])
-def test_scheduled_passes_the_environment_checker(rule: str, options: dict) -> None:
+@pytest.mark.parametrize("name", ["MountainCar-v0", "MountainCarContinuous-v0"])
+def test_scheduled_passes_the_environment_checker(name: str, rule: str, options: dict) -> None:
     env = gymnasium.make(
         "rtsim/Scheduled-v0",
-        env_id="MountainCar-v0",
+        env_id=name,
         rule=rule,
         workers=3,
         inference_time="gamma(mean=50ms, cv=0.3)",
@@ -348,6 +354,8 @@ def test_scheduled_takes_an_environment_that_is_there() -> None:
     assert inner.given == [[0, 5]]
     with pytest.raises(InvalidValue, match="env_kwargs"):
         gymnasium.make("rtsim/Scheduled-v0", env_id=inner, env_kwargs={"length": 3})
+    with pytest.raises(InvalidValue, match="env_id="):
+        gymnasium.make("rtsim/Scheduled-v0")
 
 
 def test_vectorised_environments_run_in_their_own_time() -> None:
