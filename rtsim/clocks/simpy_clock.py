@@ -17,7 +17,8 @@ from starting again on the same observation, and so does an update of zero lengt
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -121,18 +122,24 @@ class SimpyClock:
 
     def environment(self) -> Process:
         """Publish observation i at t_i, then read the mailbox."""
-        env = self.env
-        for step, start in zip(
-            range(self.scenario.steps), StepClock(self.scenario.step_time, self.scenario.seed), strict=False
-        ):
+        starts = StepClock(self.scenario.step_time, self.scenario.seed)
+        for step, start in zip(self.numbers(), starts, strict=False):
             yield self.at(start, PUBLISH)
-            self.step, self.step_start = step, start
-            for worker, row, position in self.held.pop(step, ()):
-                self.release_at(start, worker, row, position)
-            for priority, event in self.waiting.pop(step, ()):
-                env.schedule(event, priority)
+            self.publish(step, start)
             yield self.at(start, READ)
             self.read()
+
+    def numbers(self) -> Iterable[int]:
+        """Of the steps to simulate."""
+        return range(self.scenario.steps)
+
+    def publish(self, step: int, start: int) -> None:
+        """Observation ``step`` is there: release what was held for it, wake who waits for it."""
+        self.step, self.step_start = step, start
+        for worker, row, position in self.held.pop(step, ()):
+            self.release_at(start, worker, row, position)
+        for priority, event in self.waiting.pop(step, ()):
+            self.env.schedule(event, priority)
 
     def read(self) -> None:
         """Step i takes an action from the mailbox, or the default policy acts."""
@@ -159,6 +166,7 @@ class SimpyClock:
                 yield self.when(answer, START, w)
             observation = self.step
             if program.learns == "before":
+                self.look(w)
                 yield from self.learn_inline()
             started, version = env.now, self.version
             duration, component = self.inference_times[w].draw(started)
@@ -168,6 +176,7 @@ class SimpyClock:
             left_last = end if program.stages > 1 else 0
             inference = (w, count, observation, started, end, -1, version, component, -1)
             count += 1
+            self.begin(inference)
             if duration == 0:
                 done_with = observation
             self.busy[w].begin(started, stage)
@@ -184,6 +193,12 @@ class SimpyClock:
                 free = max(free, env.now)
             yield self.when(free, START, w)
 
+    def look(self, w: int) -> None:
+        """A worker that will learn before it infers has read its observation; for clocks that tell of it at once."""
+
+    def begin(self, inference: tuple[int, ...]) -> None:
+        """An inference has started; likewise."""
+
     def _leave_pipeline(self, inference: tuple[int, ...], _: simpy.Event) -> None:
         self.finish(inference)
 
@@ -198,16 +213,24 @@ class SimpyClock:
             raise RuleFault(
                 f"rule {self.scenario.rule} answers release {release}, free {free} at {now} ns; not in the past"
             )
-        row = len(self.inferences["worker"])
-        for column, value in zip(self.inferences.values(), inference, strict=True):
-            column.append(value)
+        row = self.record(inference)
         if release == DROP:
-            self.inbox.drop()
+            self.drop(row)
         elif release >= now:
             self.release_at(release, w, row, 0)
         else:
             self.hold(-1 - release, w, row, 0)
         return free
+
+    def record(self, inference: tuple[int, ...]) -> int:
+        """Write down an inference that has ended; returns its row."""
+        for column, value in zip(self.inferences.values(), inference, strict=True):
+            column.append(value)
+        return len(self.inferences["worker"]) - 1
+
+    def drop(self, row: int) -> None:
+        """The rule throws an inference's actions away."""
+        self.inbox.drop()
 
     def release_at(self, time: int, w: int, row: int, position: int) -> None:
         """Release an action at ``time``; the first of a chunk has the others follow, one a step."""
@@ -225,10 +248,14 @@ class SimpyClock:
         now = self.env.now
         if position == 0:
             self.inferences["release"][row] = now
-            first = self.step if now == self.step_start else self.step + 1  # the step that reads it
-            for later in range(1, self.program.chunk):
-                self.hold(first + later, w, row, later)
+            self.hold_rest(w, row)
         self.inbox.deposit(row, position, self.inferences["observation"][row], now)
+
+    def hold_rest(self, w: int, row: int) -> None:
+        """The first action of a chunk is released now; the others follow, one a step."""
+        first = self.step if self.env.now == self.step_start else self.step + 1  # the step that reads the first
+        for later in range(1, self.program.chunk):
+            self.hold(first + later, w, row, later)
 
     def learn_inline(self) -> Process:
         """One update in the inference process itself."""
@@ -297,21 +324,32 @@ class SimpyClock:
 
     def run(self) -> Schedule:
         """Simulate all steps."""
-        done = self.env.process(self.environment())
+        done = self.prepare()
+        with self.rule_faults():
+            self.env.run(until=done)
+        return self._schedule()
+
+    def prepare(self) -> simpy.Event:
+        """Let everybody begin; the event is that of the last step."""
+        done: simpy.Event = self.env.process(self.environment())
         for w in range(self.scenario.workers):
             self.env.process(self.worker(w))
         if not self.learner.inline:
             for k in range(len(self.learning_times)):
                 self.env.process(self.learner_process(k))
+        return done
+
+    @contextmanager
+    def rule_faults(self) -> Iterator[None]:
+        """Whatever a user's own rule raises is a fault of that rule."""
         try:
-            self.env.run(until=done)
+            yield
         except RtsimError:
             raise
         except Exception as error:
             if self.scenario.rule.name in BUILTIN:
                 raise
             raise RuleFault(f"rule {self.scenario.rule} failed: {type(error).__name__}: {error}") from error
-        return self._schedule()
 
     def _schedule(self) -> Schedule:
         def columns(table: dict[str, array[int]]) -> dict[str, Any]:

@@ -10,7 +10,8 @@
 >>> game.close()
 
 Importing this package registers the games with Gymnasium, where that is installed:
-``gymnasium.make("rtsim/Blocks-v0")``.
+``gymnasium.make("rtsim/Blocks-v0")``; and ``rtsim/Scheduled-v0``, any environment in real time
+(:class:`rtsim.envs.scheduled.ScheduledEnv`).
 """
 
 import importlib.util
