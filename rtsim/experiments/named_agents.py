@@ -90,17 +90,20 @@ class AgentSpec:
         )
         return f"{self.agent.name}({inside})" if inside else self.agent.name
 
-    def policy(self, best: Policy, learns: bool) -> Policy:
+    def policy(self, best: Policy | None, learns: bool) -> Policy:
         """The policy; learners learn after every step, in no time, where the Schedule has no updates.
 
         Parameters
         ----------
-        best : Policy
-            The best delayed policy.
+        best : Policy or None
+            The best delayed policy; needed by the agent of this name alone.
         learns : bool
             Whether the Schedule has updates.
         """
         if self.agent.learner is not None:
             made: Policy = self.agent.learner(**dict(self.options), every_step=not learns)
             return made
-        return {"best": best, "oracle": Oracle(), "pending": Pending()}[self.agent.name]
+        if self.agent.name == "best":
+            assert best is not None
+            return best
+        return Oracle() if self.agent.name == "oracle" else Pending()

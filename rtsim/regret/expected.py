@@ -73,11 +73,11 @@ def expected_gaps(mdp: TabularMDP, policy: Policy, schedule: Schedule, solved: O
     actions, chances = actions_or_chances(mdp, policy.table)
     if not len(chances):
         chances = np.eye(mdp.actions)[actions]
-    found = _tables(schedule, moves, alike, of_agent, chances)
+    found = _ways(schedule, moves, alike, of_agent)
     if found is None:
         return None
-    tables, which = found
-    tables[0] = (mdp.default_policy * of_default).sum(axis=1)
+    late, which = found
+    tables = [(mdp.default_policy * of_default).sum(axis=1), *((chances * ahead).sum(axis=1) for ahead in late)]
     seen = np.where(schedule.acted, schedule.steps["observation"], np.arange(len(schedule)))
     kept = np.zeros((int((np.arange(len(schedule)) - seen).max()) + 2, mdp.states))
     kept[0] = mdp.start
@@ -98,17 +98,57 @@ def expected_gaps(mdp: TabularMDP, policy: Policy, schedule: Schedule, solved: O
     return None if left else lost
 
 
-def _tables(
-    schedule: Schedule, moves: Floats, alike: bool, gap: Floats, chances: Floats
-) -> tuple[list[Floats], NDArray[np.int64]] | None:
-    """Expected gap by observed state, one table for each way to get from there to the action; and each step's table.
+def least_expected(mdp: TabularMDP, schedule: Schedule) -> NDArray[np.int64] | None:
+    """The memoryless policy that is expected to lose least under a Schedule; int64, shape (S,).
 
-    A way is who acted on the steps between, or only how many there are if both move alike. Table 0 is kept free for
-    the default policy.
+    What the agent does changes nothing but the gaps of its own steps, so each observed state s has its own best action,
+    that of the least Σ_i d_o(s) (M_o ⋯ M_{i−1} gap(·, a))(s) over the agent steps i. None under the same conditions as
+    :func:`expected_gaps`.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+    schedule : Schedule
+
+    >>> import rtsim
+    >>> from rtsim import mdps
+    >>> late = rtsim.simulate(rtsim.Scenario("max_time", 1.5, workers=2, step_time=1.0, steps=100))
+    >>> least_expected(mdps.of("delay(n=4, p=0.1)"), late)
+    array([2, 3, 0, 1])
+    """
+    from rtsim.theory import gaps
+
+    steps, states = len(schedule), mdp.states
+    if (mdp.p != mdp.p[:, :1]).any() or steps * states > MOST_KEPT:
+        return None
+    moves = np.stack([mdp.chain_under_default[0], mdp.p[:, 0]])
+    alike = bool(np.array_equal(*moves))
+    found = _ways(schedule, moves, alike, gaps(mdp, solution(mdp))[0])
+    if found is None or steps * states**2 > MOST_WORK:
+        return None
+    late, which = found
+    at = np.empty((steps, states))  # distribution of the state on each step
+    at[0] = mdp.start
+    for i, acts in enumerate(schedule.acted[:-1].astype(int).tolist()):
+        at[i + 1] = at[i] @ moves[acts]
+        if alike and np.abs(at[i + 1] - at[i]).sum() * steps < STATIONARY:
+            at[i + 2 :] = at[i + 1]
+            break
+    acted = np.flatnonzero(schedule.acted)
+    seen = np.zeros((len(late), states))
+    np.add.at(seen, which[acted] - 1, at[schedule.steps["observation"][acted]])
+    lost = np.einsum("ws,wsa->sa", seen, np.array(late).reshape(-1, states, mdp.actions))
+    return np.asarray(lost.argmin(axis=1), dtype=np.int64)
+
+
+def _ways(schedule: Schedule, moves: Floats, alike: bool, gap: Floats) -> tuple[list[Floats], NDArray[np.int64]] | None:
+    """Expected gap by observed state and action, (S, A) for each way to get from there to the action; each step's way.
+
+    A way is who acted on the steps between, or only how many there are if both move alike. They are counted from 1; 0
+    is the default policy.
     """
     ways: dict[bytes, int] = {}
     ahead = {b"": gap}  # (S, A), by the way
-    tables = [gap[:, 0]]
     which = np.zeros(len(schedule), dtype=np.int64)
     acted = np.ones(len(schedule), dtype=np.uint8) if alike else schedule.acted.astype(np.uint8)
     observation = schedule.steps["observation"].tolist()
@@ -118,9 +158,8 @@ def _tables(
             for begin in range(len(way) - 1, -1, -1):
                 if way[begin:] not in ahead:
                     ahead[way[begin:]] = moves[way[begin]] @ ahead[way[begin + 1 :]]
-                    if (len(ahead) + len(tables)) * gap.size > MOST_KEPT:
+                    if (len(ahead) + len(ways)) * gap.size > MOST_KEPT:
                         return None
-            ways[way] = len(tables)
-            tables.append((chances * ahead[way]).sum(axis=1))
+            ways[way] = len(ways) + 1
         which[i] = ways[way]
-    return tables, which
+    return [ahead[way] for way in ways], which
