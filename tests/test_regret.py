@@ -224,7 +224,7 @@ def acting(observation: np.ndarray) -> Schedule:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_reference_on_a_deterministic_world_is_the_best_of_all_policies_on_the_schedule_itself(seed: int):
+def test_reference_on_a_deterministic_world_is_the_best_of_all_policies_on_the_schedule_itself(seed: int, steps: int):
     # Nothing is random here, so a rollout is exact. In theory, with one delay, many policies gain 1; most of them lose
     # nine tenths of it under a real Schedule.
     mdp = mdps.of("forward(states=5)")
@@ -235,6 +235,21 @@ def test_reference_on_a_deterministic_world_is_the_best_of_all_policies_on_the_s
     assert step_gaps(mdp, rollout(mdp, best.policy, schedule)).sum() == min(lost.values()) < 50
     assert np.median(list(lost.values())) > 1_000
     assert best.label == "best found"  # the delays differ
+
+
+@pytest.mark.parametrize("seed", [5, 18])
+def test_reference_looks_at_the_whole_of_a_long_schedule(seed: int):
+    # In time for 3,000 steps, then one or two late: nothing of that is in its beginning. No transition is random.
+    mdp = mdps.garnet(4, 2, 1, seed)
+    steps = np.arange(9_000)
+    schedule = acting(np.where(steps < 3_000, steps, steps - 1 - steps % 2))
+
+    def lost(policy: agents.Policy) -> float:
+        return float(step_gaps(mdp, rollout(mdp, policy, schedule)).sum())
+
+    least = min(lost(policy) for policy in every_policy(mdp))
+    assert lost(reference(mdp, schedule).policy) == least
+    assert lost(agents.Tabular(optimum(mdp).policy)) > least + 1_000
 
 
 @pytest.mark.parametrize("steps", [3_000, 40])
