@@ -224,7 +224,7 @@ def acting(observation: np.ndarray) -> Schedule:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_reference_on_a_deterministic_world_is_the_best_of_all_policies_on_the_schedule_itself(seed: int, steps: int):
+def test_reference_on_a_deterministic_world_is_the_best_of_all_policies_on_the_schedule_itself(seed: int):
     # Nothing is random here, so a rollout is exact. In theory, with one delay, many policies gain 1; most of them lose
     # nine tenths of it under a real Schedule.
     mdp = mdps.of("forward(states=5)")

@@ -118,26 +118,30 @@ def least_expected(mdp: TabularMDP, schedule: Schedule) -> NDArray[np.int64] | N
     """
     from rtsim.theory import gaps
 
-    steps, states = len(schedule), mdp.states
-    if (mdp.p != mdp.p[:, :1]).any() or steps * states > MOST_KEPT:
+    if (mdp.p != mdp.p[:, :1]).any():
         return None
+    from scipy import sparse
+
     moves = np.stack([mdp.chain_under_default[0], mdp.p[:, 0]])
     alike = bool(np.array_equal(*moves))
     found = _ways(schedule, moves, alike, gaps(mdp, solution(mdp))[0])
-    if found is None or steps * states**2 > MOST_WORK:
+    if found is None:
         return None
     late, which = found
-    at = np.empty((steps, states))  # distribution of the state on each step
-    at[0] = mdp.start
-    for i, acts in enumerate(schedule.acted[:-1].astype(int).tolist()):
-        at[i + 1] = at[i] @ moves[acts]
-        if alike and np.abs(at[i + 1] - at[i]).sum() * steps < STATIONARY:
-            at[i + 2 :] = at[i + 1]
+    steps, at = len(schedule), [mdp.start]  # distribution of the state on each step
+    for acts in schedule.acted[:-1].astype(int).tolist():
+        after = at[-1] @ moves[acts]
+        # What a chain changes in a step never grows, in the 1-norm.
+        if alike and np.abs(after - at[-1]).sum() * steps < STATIONARY:
             break
+        at.append(after)
+        if len(at) * mdp.states > MOST_KEPT or len(at) * mdp.states**2 > MOST_WORK:
+            return None
     acted = np.flatnonzero(schedule.acted)
-    seen = np.zeros((len(late), states))
-    np.add.at(seen, which[acted] - 1, at[schedule.steps["observation"][acted]])
-    lost = np.einsum("ws,wsa->sa", seen, np.array(late).reshape(-1, states, mdp.actions))
+    observed = np.minimum(schedule.steps["observation"][acted], len(at) - 1)
+    shape = (len(late), len(at))
+    often = sparse.coo_array((np.ones(len(acted)), (which[acted] - 1, observed)), shape=shape).tocsr()
+    lost = np.einsum("ws,wsa->sa", often @ np.array(at), np.array(late).reshape(-1, mdp.states, mdp.actions))
     return np.asarray(lost.argmin(axis=1), dtype=np.int64)
 
 
