@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -29,9 +30,10 @@ from rtsim.regret import (
     regret_over_seeds,
     step_gaps,
 )
+from rtsim.regret import best as best_room
 from rtsim.rollout import rollout, undelayed
 from rtsim.schedule import Schedule
-from rtsim.theory import jump_delay_regret, optimum
+from rtsim.theory import delayed_gain, jump_delay_regret, optimum
 from tests.agents.worlds import random_mdp, random_schedule, schedules, simulated, worlds
 
 
@@ -160,11 +162,9 @@ def test_regret_is_expected_or_rolled_out_and_only_noise_tells_the_difference(
 def test_regret_of_the_reference_itself_has_nothing_to_learn():
     mdp = mdps.garnet(5, 2, 2, seed=3)
     schedule = simulated("max_time", 3, 500, 2.6, 4)
-    best, found = reference(mdp, schedule)
-    assert found is not None
-    assert found.exact
+    best = reference(mdp, schedule).policy
     assert regret(mdp, best, schedule, 1).learn == 0.0
-    assert regret(mdp, agents.Tabular(1 - found.policy), schedule, 1).learn > 0.0
+    assert regret(mdp, agents.Tabular(1 - np.asarray(best.table)), schedule, 1).learn > 0.0
 
 
 @given(worlds(), schedules(), st.integers(0, 10**9))
@@ -183,25 +183,99 @@ def test_regret_of_pending_on_deterministic_world_has_no_delay_part_after_the_fi
     assert memoryless.learn > 1_000  # as Riemer et al. 2025, App. B.6, does not say
 
 
+def every_policy(mdp: TabularMDP) -> list[agents.Tabular]:
+    return [agents.Tabular(np.array(p)) for p in itertools.product(range(mdp.actions), repeat=mdp.states)]
+
+
+@given(st.integers(0, 10**6), schedules(), st.booleans())
+def test_reference_is_expected_to_lose_least_of_all_policies_where_no_action_moves_the_state(
+    seed: int, schedule: Schedule, alike: bool
+):
+    found = random_mdp(seed, 3, 2, 2)
+    mdp = TabularMDP(
+        np.repeat(found.p[:, :1], 2, axis=1), np.random.default_rng(seed).random((3, 2)),
+        found.p_default, found.r_default, found.default_policy, found.start,
+    )  # fmt: skip
+    mdp = mdp.with_default("random") if alike else mdp
+    best = reference(mdp, schedule)
+    assert best.exact
+    least = min(expected_gaps(mdp, policy, schedule).sum() for policy in every_policy(mdp))
+    assert expected_gaps(mdp, best.policy, schedule).sum() == pytest.approx(least, abs=1e-7)
+
+
+def test_reference_weighs_all_delays_not_the_commonest():
+    # Delays 1 (30 times in 70) and 2 and 3 (20 each) on a ring that always moves on, seen from where it was: after one
+    # step a pays 1, after two or three b pays 1. The commonest delay alone says a.
+    step = np.roll(np.eye(4), 1, axis=1)
+    mdp = TabularMDP.of(np.stack([step, step], axis=1), [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    age = np.resize(np.repeat([1, 2, 3], [3, 2, 2]), 701)
+    schedule = acting(np.arange(701) - age)
+    found = reference(mdp, schedule)
+    assert found.exact
+    assert found.policy.table[0] == 1
+
+
+def acting(observation: np.ndarray) -> Schedule:
+    """The Schedule of these observations; negative where nobody acts."""
+    made = undelayed(len(observation))
+    observation = np.maximum(observation, -1)
+    columns = {**made.steps, "observation": observation, "worker": np.where(observation < 0, -1, 0).astype(np.int32)}
+    return Schedule(made.header, columns, made.updates, made.busy_ns, made.learner_busy_ns, made.totals)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_reference_on_a_deterministic_world_is_the_best_of_all_policies_on_the_schedule_itself(seed: int):
+    # Nothing is random here, so a rollout is exact. In theory, with one delay, many policies gain 1; most of them lose
+    # nine tenths of it under a real Schedule.
+    mdp = mdps.of("forward(states=5)")
+    law = rtsim.law("gamma(mean=60ms, cv=0.5)")
+    schedule = rtsim.simulate(rtsim.Scenario("max_time", law, workers=3, steps=2_000, seed=seed))
+    best = reference(mdp, schedule)
+    lost = {policy: step_gaps(mdp, rollout(mdp, policy, schedule)).sum() for policy in every_policy(mdp)}
+    assert step_gaps(mdp, rollout(mdp, best.policy, schedule)).sum() == min(lost.values()) < 50
+    assert np.median(list(lost.values())) > 1_000
+    assert best.label == "best found"  # the delays differ
+
+
+@pytest.mark.parametrize("seed", [5, 18])
+def test_reference_looks_at_the_whole_of_a_long_schedule(seed: int):
+    # In time for 3,000 steps, then one or two late: nothing of that is in its beginning. No transition is random.
+    mdp = mdps.garnet(4, 2, 1, seed)
+    steps = np.arange(9_000)
+    schedule = acting(np.where(steps < 3_000, steps, steps - 1 - steps % 2))
+
+    def lost(policy: agents.Policy) -> float:
+        return float(step_gaps(mdp, rollout(mdp, policy, schedule)).sum())
+
+    least = min(lost(policy) for policy in every_policy(mdp))
+    assert lost(reference(mdp, schedule).policy) == least
+    assert lost(agents.Tabular(optimum(mdp).policy)) > least + 1_000
+
+
+@pytest.mark.parametrize("steps", [3_000, 40])
+def test_reference_is_exact_for_one_delay_and_one_distance_only(steps: int):
+    mdp = mdps.garnet(4, 2, 2, seed=1)
+    one = np.where(np.arange(steps) % 3 == 2, np.arange(steps) - 2, -1)
+    found = reference(mdp, acting(one))
+    gains = [delayed_gain(mdp, policy.table, 2, every=3) for policy in every_policy(mdp)]
+    assert found.exact
+    assert delayed_gain(mdp, found.policy.table, 2, every=3) == pytest.approx(max(gains), abs=1e-12)
+    once_late, once_left_out = one.copy(), one.copy()
+    once_late[20] -= 1
+    once_left_out[20] = -1
+    for other in (once_late, once_left_out):
+        assert reference(mdp, acting(other)).label == "best found"
+
+
 def test_reference_knows_sequential_interaction():
     # Inferences of 3 steps: the agent acts on every third step, three steps late. On jump(p = 0.1) with n = 3 the
     # old state is the worst guess after an odd number of steps.
-    schedule = simulated("sequential", 3, 3_000, 3.0, 1)
     constant = rtsim.simulate(rtsim.Scenario("sequential", 3.0, workers=1, step_time=1.0, steps=3_000))
     assert set(constant.delay_steps.tolist()) == {3}
-    _, found = reference(mdps.of("jump(n=3, p=0.1)"), constant)
-    assert found is not None
+    mdp = mdps.of("jump(n=3, p=0.1)")
     moved = 1 / 3 + 2 / 3 * (0.1 - 0.9 / 2) ** 3
-    assert found.gain == pytest.approx((1 - moved) / 2 / 3, rel=1e-3)  # of every three steps one pays
-    assert reference(mdps.of("jao"), schedule)[1] is not None
-
-
-def test_reference_knows_how_often_no_action_comes():
-    # Undelayed where it acts, every action pays 1, the default's none.
-    schedule = random_schedule(2, 4_000, 0.7, 0)
-    _, found = reference(mdps.of("jump(n=4)"), schedule)
-    assert found is not None
-    assert found.gain == pytest.approx(schedule.acted.mean(), abs=6e-4)  # the share is taken to three digits
+    gain = delayed_gain(mdp, reference(mdp, constant).policy.table, 3, every=3)
+    assert gain == pytest.approx((1 - moved) / 2 / 3, rel=1e-9)  # of every three steps one pays
 
 
 def test_reference_of_schedule_without_actions_is_some_policy():
@@ -210,16 +284,20 @@ def test_reference_of_schedule_without_actions_is_some_policy():
     assert found.inaction == 50.0
 
 
-def test_reference_of_delayed_chain_too_large_is_the_undelayed_optimum():
-    made = undelayed(400)
-    late = np.arange(400) - 70
-    columns = {**made.steps, "observation": np.maximum(late, -1), "worker": np.where(late >= 0, 0, -1).astype(np.int32)}
-    schedule = Schedule(made.header, columns, made.updates, made.busy_ns, made.learner_busy_ns)
-    mdp = mdps.garnet(4, 2, 2)
-    policy, found = reference(mdp, schedule)
-    assert found is None
-    assert isinstance(policy, agents.Tabular)
-    np.testing.assert_array_equal(policy.table, optimum(mdp).policy)
+def test_reference_is_a_search_that_says_so_where_policies_are_too_many(monkeypatch: pytest.MonkeyPatch):
+    mdp = mdps.garnet(6, 3, 2, seed=1)  # 729 policies
+    schedule = simulated("exp_time", 1, 2_000, 3.6, 3)
+
+    def lost(policy: agents.Policy) -> float:
+        return sum(step_gaps(mdp, rollout(mdp, policy, schedule, seed)).sum() for seed in range(20))
+
+    labels = []
+    for most, undelayed_too in ((10**7, False), (3_000_000, False), (1, True)):
+        monkeypatch.setattr(best_room, "MOST_STEPS", most)
+        found = reference(mdp, schedule)
+        labels.append(found.label)
+        assert (lost(found.policy) < lost(agents.Tabular(optimum(mdp).policy))) or undelayed_too
+    assert labels == ["best found", "best found", "best found, search stopped"]
 
 
 def test_regret_per_second_divides_by_the_time_of_the_schedule():
@@ -265,6 +343,28 @@ def test_regret_over_seeds_takes_a_schedule_of_each_seed():
     assert found.means["inaction"][1] == tuple(interval[-1])
     with pytest.raises(InvalidValue, match="choose from inaction"):
         found.curve("gain")
+
+
+@pytest.mark.parametrize("knowing", [agents.Oracle(), agents.Pending()])
+def test_regret_over_seeds_holds_who_knows_more_against_themselves(knowing: agents.Policy):
+    # A memoryless policy loses more on this ring, so that it would make learn negative.
+    schedule = simulated("time_triggered(deadline=12steps)", 1, 500, 6.0, 16)
+    for made in (schedule, lambda seed: schedule):
+        found = regret_over_seeds(mdps.of("alternate"), knowing, made, 2)
+        assert [run.learn for run in found.runs] == [0.0, 0.0]
+    memoryless = reference(mdps.of("alternate"), schedule).policy
+    assert regret(mdps.of("alternate"), knowing, schedule, best=memoryless).learn < -100
+
+
+def test_regret_over_seeds_gives_each_schedule_its_own_reference():
+    mdp = mdps.of("forward(states=5)")
+
+    def make(seed: int) -> Schedule:
+        return rtsim.simulate(rtsim.Scenario("max_time", "gamma(mean=60ms, cv=0.5)", workers=3, steps=500, seed=seed))
+
+    policy = agents.Tabular([0, 0, 0, 0, 1])
+    together = regret_over_seeds(mdp, policy, make, 4).runs
+    assert together == tuple(regret(mdp, policy, make(seed), seed) for seed in range(4))
 
 
 def test_regret_over_seeds_of_one_seed_has_no_interval():

@@ -94,17 +94,18 @@ class AgentSpec:
         inside = ", ".join(f"{key}={value}" for key, value in spelt)
         return f"{self.agent.name}({inside})" if inside else self.agent.name
 
-    def policy(self, best: Policy, learns: bool) -> Policy:
+    def policy(self, best: Policy | None, learns: bool) -> Policy:
         """The policy; learners learn after every step, in no time, where the Schedule has no updates.
 
         Parameters
         ----------
-        best : Policy
-            The best delayed policy.
+        best : Policy or None
+            The best delayed policy; needed by the agent of this name alone.
         learns : bool
             Whether the Schedule has updates.
         """
         if self.agent.name == "best":
+            assert best is not None
             return best
         return self.made() if self.agent.learner is None else self.made(every_step=not learns)
 

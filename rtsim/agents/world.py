@@ -106,6 +106,7 @@ class Draws:
     schedule: Schedule
     seed: int
 
+    @cached_property
     def first_state(self) -> int:
         """Drawn from the MDP's start distribution."""
         start = self.world.mdp.start
@@ -182,7 +183,7 @@ class Trajectory:
         """Empty but for the first state."""
         steps = len(draws.schedule)
         states = np.empty(steps + 1, dtype=np.int64)
-        states[0] = draws.first_state()
+        states[0] = draws.first_state
         return cls(states, np.empty(steps, dtype=np.int64), np.empty(steps))
 
     @property

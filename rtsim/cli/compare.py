@@ -50,7 +50,7 @@ def run(arguments: Compare) -> int:
     if arguments.regret_plot:
         _check_panels(design)
     if arguments.mdp and not arguments.learning_time and design.learns:
-        render.note(f"rtsim: {arguments.agent} learns at every step (no --learning-time)")
+        render.learns_at_once(arguments.agent)
     with render.progress() as update:
         if design.clock == "compiled":
             update("loading the compiled clock (the first time it compiles, 10 to 30 s)", 0, 1)
@@ -107,10 +107,17 @@ def csv_bytes(result: Comparison) -> bytes:
     import io
     import json
 
+    from rtsim.experiments.regrets import regret_columns
+
     data = result.to_json()
     stream = io.StringIO()
     stream.write("# " + json.dumps(data["scenario"], ensure_ascii=False) + "\n")
     rows = data["rows"]
+    for row, found in zip(rows, result.rows, strict=True):
+        regret = row.pop("regret")
+        if found.regret is not None:  # columns as of a sweep, and the intervals
+            row |= regret_columns(found.regret)
+            row |= {f"regret_{name}": value for name, value in regret.items() if name.endswith("_ci95")}
     if rows:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -194,41 +201,55 @@ def _print(result: Comparison) -> None:
 
 
 def _print_regret(result: Comparison) -> None:
-    rows = []
+    def rate(value: float | None, ci: tuple[float, float] | None = None) -> str:
+        text = "-" if value is None else render.number(value, 3)
+        return text if ci is None else f"{text} ± {render.number((ci[1] - ci[0]) / 2, 3)}"
+
+    rows, told = [], []
     for row in result.rows:
         found = row.regret
         if found is None:
             continue
-
-        def rate(value: float, ci: tuple[float, float] | None = None) -> str:
-            text = render.number(value, 3)
-            return text if ci is None else f"{text} ± {render.number((ci[1] - ci[0]) / 2, 3)}"
-
-        bound = found.bound
-        rows.append(
-            [
-                row.key,
-                str(row.workers),
-                rate(found.total_per_s, found.total_per_s_ci95),
-                rate(found.inaction_per_s, found.inaction_per_s_ci95),
-                rate(found.delay_per_s, found.delay_per_s_ci95),
-                rate(found.learn_per_s, found.learn_per_s_ci95),
-                " / ".join(rate(bound[f"{part}_per_s"]) for part in ("inaction", "delay", "learn")),
-            ]
-        )
+        told.append(found)
+        cells = [
+            row.key,
+            str(row.workers),
+            rate(found.total_per_s, found.total_per_s_ci95),
+            rate(found.inaction_per_s, found.inaction_per_s_ci95),
+            rate(found.delay_per_s, found.delay_per_s_ci95),
+            rate(found.learn_per_s, found.learn_per_s_ci95),
+            rate(-found.boundary_per_s - found.noise_per_s),
+            f"{rate(found.bound['inaction_per_s'])} / {rate(found.bound['delay_per_s'])}",
+        ]
+        rows.append(cells + ([rate(found.bound["learn_per_s"])] if result.design.learns else []))
     settings = result.scenario
-    told = [row.regret for row in result.rows if row.regret]
     gain = told[0].gain_per_step if told else 0.0
+    columns = [
+        "rule",
+        "workers",
+        "total [95 %]",
+        "inaction",
+        "delay",
+        "learning",
+        "rest",
+        "worst case: inaction / delay",
+    ]
+    columns += ["learning: lower bound, constant 1"] if result.design.learns else []
     render.table(
         f"Regret on {settings['mdp']}, agent {settings['agent']}, reward per second (optimal gain {gain:.4g} per step)",
-        ["rule", "workers", "total [95 %]", "inaction", "delay", "learning", "worst case: inaction / delay / learning"],
+        columns,
         rows,
     )
     how = {"expected": "expected values", "rollout": "of one rollout per seed"}
     known = " or ".join(sorted({how[each.reference] for each in told}))
     best = " or ".join(sorted({each.best for each in told}))
-    whose = "the agent itself" if best == "agent" else f"the best memoryless delayed policy ({best})"
+    whose = "the agent itself" if best == "agent" else f"the best memoryless delayed policy of each Schedule ({best})"
     render.line(f"Inaction and delay are those of {whose}: {known}.")
+    render.line(
+        "The rest is luck, and what the last state is worth more or less than the first; with it the parts add up."
+    )
+    if settings["warmup_steps"]:
+        render.line("Regret is that of all steps; inaction in per cent, above, leaves the warm-up out.")
 
 
 def _print_learning(result: Comparison) -> None:

@@ -76,6 +76,11 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def learns_at_once(agent: str) -> None:
+    """A learner has been given no learning time."""
+    note(f"rtsim: {agent} learns at every step (no --learning-time)")
+
+
 def wrote(path: object) -> None:
     """Say on stderr which file was written."""
     note(f"wrote {path}")

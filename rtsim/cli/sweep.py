@@ -26,10 +26,12 @@ def run(arguments: Sweep) -> int:
 
     if not arguments.run:
         raise InvalidValue("name a directory for the run, e.g. rtsim sweep runs/first --alg max_time --workers 1-8")
+    grids = _grids(arguments)
+    _check_agents(grids or ())
     with render.progress(counted=False) as update:
         result = sweep(
             arguments.run,
-            _grids(arguments),
+            grids,
             resume=arguments.resume,
             processes=arguments.processes,
             executor=arguments.executor,
@@ -84,6 +86,20 @@ def _grid(a: Sweep) -> Grid:
         mdp=tuple(None if text == "none" else text for text in a.mdp) or (None,),
         agent=a.agent,
     )
+
+
+def _check_agents(grids: tuple[Grid, ...]) -> None:
+    """Agents without an MDP are an error; learners that nobody gave a learning time learn at once, and that is said."""
+    from rtsim.agents import AgentSpec
+
+    agents = {agent: AgentSpec.of(agent).agent for grid in grids for agent in grid.agent}
+    idle = [agent for agent in agents if agent != "best"]
+    if idle and all(grid.mdp == (None,) for grid in grids):
+        raise InvalidValue(f"agent {idle[0]!r} acts on an MDP; give one too, e.g. --mdp jao")
+    at_once = [grid for grid in grids if grid.mdp != (None,) and None in grid.learning_time]
+    learners = dict.fromkeys(agent for grid in at_once for agent in grid.agent if agents[agent].learner)
+    if learners:
+        render.learns_at_once(", ".join(learners))
 
 
 class _Progress:

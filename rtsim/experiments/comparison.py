@@ -224,8 +224,8 @@ def _work(design: Design, result: Comparison, on_progress: Progress) -> Iterator
             else:
                 schedule = simulate(scenario, engine=design.clock)
                 runs.append(outcome(schedule.tally(design.warmup)))
-                if not rollouts.seeds:
-                    on_progress(f"{spec}, {number} workers: looking for the best policy that acts so late", done, total)
+                if not rollouts.knows_more:
+                    on_progress(f"{spec}, {number} workers: solving best delayed policy", done, total)
                 rollouts.add(schedule, seed)
             done += 1
             yield

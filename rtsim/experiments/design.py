@@ -95,6 +95,8 @@ class Design:
                 raise InvalidValue("regret per second needs at least 2 steps; give more, or leave the MDP out")
             object.__setattr__(self, "mdp", mdps.of(self.mdp))
         object.__setattr__(self, "agent", AgentSpec.of(self.agent))
+        if self.mdp is None and str(self.agent) != "best":
+            raise InvalidValue(f"agent {str(self.agent)!r} acts on an MDP; give one too, e.g. --mdp jao")
         self._check_memory()
         for spec in self.alg:  # a rule that cannot be prepared must say so before hours of work
             for number in self.worker_numbers(spec):

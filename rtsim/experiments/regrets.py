@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtsim import theory
-from rtsim.agents import AgentSpec
+from rtsim.agents import AgentSpec, Policy
 from rtsim.intervals import Interval
 from rtsim.mdps import TabularMDP
 from rtsim.regret import Best, RegretCurve, RegretOverSeeds, reference, regret_curve
@@ -24,15 +24,20 @@ class RegretRow:
         See :class:`rtsim.regret.Regret`; from the first step on, warm-up included.
     total_per_s_ci95, inaction_per_s_ci95, delay_per_s_ci95, learn_per_s_ci95 : (float, float) or None
         Student t intervals.
+    boundary_per_s, noise_per_s : float
+        What total lacks to inaction + delay + learn.
     boundary, noise : float
-        Units of reward, over the run.
+        The same in units of reward, over the run.
     reference : {"expected", "rollout"}
         Whether inaction and delay are expected values, given the Schedules, or those of one rollout per seed.
     best : str
-        How good the best delayed policy is known to be (:class:`rtsim.regret.Best`); "agent" if that is the agent.
+        How good the best delayed policy is known to be (:class:`rtsim.regret.Best`), that of the seed of which least is
+        known; "agent" if that is the agent.
     bound : dict
-        What Theorem 1 of Riemer et al. 2025 says, per second, with all constants 1: ``inaction_per_s`` (Eq. 3),
-        ``delay_per_s`` (Eq. 4), ``learn_per_s`` (Eq. 2, of the whole run).
+        What Theorem 1 of Riemer et al. 2025 says, per second: ``inaction_per_s`` (Eq. 3) and ``delay_per_s`` (Eq. 4),
+        worst cases in which a step loses at most the range of the rewards, and ``learn_per_s`` (Eq. 2, over a whole
+        run: √(A τ/τ̄_I)/τ), the growth that the worst MDP forces on every learner, with constant 1, so that it is
+        neither more nor less than what a learner loses on this MDP; None for agents that do not learn.
     """
 
     mdp: str
@@ -43,6 +48,8 @@ class RegretRow:
     delay_per_s: float
     learn_per_s: float
     inaction_on_run_per_s: float
+    boundary_per_s: float
+    noise_per_s: float
     total_per_s_ci95: Interval | None
     inaction_per_s_ci95: Interval | None
     delay_per_s_ci95: Interval | None
@@ -51,7 +58,7 @@ class RegretRow:
     noise: float
     reference: str
     best: str
-    bound: dict[str, float]
+    bound: dict[str, float | None]
 
 
 class Rollouts:
@@ -82,18 +89,17 @@ class Rollouts:
         self.curves: list[RegretCurve] = []
         self.delays = np.zeros(0, dtype=np.int64)
         self.steps = 0
-        self._best: Best | None = None
+        self._known: list[Best] = []
 
     def add(self, schedule: Schedule, seed: int) -> None:
-        """Roll out once; the first Schedule decides which delayed policy is the best."""
-        if self._best is None:
-            self._best = reference(self.mdp, schedule)
-        best = self._best.policy
+        """Roll out once, against the best delayed policy under this very Schedule."""
+        best: Policy | None = None
+        if not self.knows_more:
+            self._known.append(reference(self.mdp, schedule))
+            best = self._known[-1].policy
         policy = self.agent.policy(best, learns=bool(len(schedule.updates["land_ns"])))
         self.curves.append(
-            regret_curve(
-                self.mdp, policy, schedule, seed, best=policy if self._knows_more else best, points=self.points
-            )
+            regret_curve(self.mdp, policy, schedule, seed, best=policy if best is None else best, points=self.points)
         )
         self.seeds.append(seed)
         self.steps += len(schedule)
@@ -102,7 +108,7 @@ class Rollouts:
         self.delays = counts
 
     @property
-    def _knows_more(self) -> bool:
+    def knows_more(self) -> bool:
         """Oracle and Pending know more than any memoryless policy: nothing of theirs is learning."""
         return self.agent.agent.name in ("oracle", "pending")
 
@@ -119,7 +125,7 @@ class Rollouts:
         interaction_time : float, optional
             Mean time between agent steps as theory predicts it, s; the Schedules' own if not given.
         """
-        assert self._best is not None, "a row is asked for before anything was added"
+        assert self.curves, "a row is asked for before anything was added"
         rates, means = self.found.per_second, self.found.means
         return RegretRow(
             mdp=self.mdp.name,
@@ -130,6 +136,8 @@ class Rollouts:
             delay_per_s=rates["delay"][0],
             learn_per_s=rates["learn"][0],
             inaction_on_run_per_s=rates["inaction_on_run"][0],
+            boundary_per_s=rates["boundary"][0],
+            noise_per_s=rates["noise"][0],
             total_per_s_ci95=rates["total"][1],
             inaction_per_s_ci95=rates["inaction"][1],
             delay_per_s_ci95=rates["delay"][1],
@@ -137,31 +145,40 @@ class Rollouts:
             boundary=means["boundary"][0],
             noise=means["noise"][0],
             reference="expected" if all(curve.reference == "expected" for curve in self.curves) else "rollout",
-            best="agent" if self._knows_more else self._best.label,
+            best="agent" if self.knows_more else min(self._known, key=lambda b: (b.exact, b.complete)).label,
             bound=self._bound(interaction_time),
         )
 
-    def _bound(self, interaction_time: float | None) -> dict[str, float]:
+    def _bound(self, interaction_time: float | None) -> dict[str, float | None]:
         """Theorem 1 per second, for the Schedules' delays."""
-        rewards = np.append(self.mdp.r, self.mdp.r_default)
-        largest, acted = float(np.ptp(rewards)), int(self.delays.sum())
+        mdp, acted = self.mdp, int(self.delays.sum())
+        largest = float(max(mdp.r.max(), mdp.r_default.max()) - min(mdp.r.min(), mdp.r_default.min()))
+        learns = self.agent.agent.learner is not None
         if not acted:
-            return {"inaction_per_s": largest / self.step, "delay_per_s": 0.0, "learn_per_s": 0.0}
+            return {
+                "inaction_per_s": largest / self.step,
+                "delay_per_s": 0.0,
+                "learn_per_s": 0.0 if learns else None,
+            }
         measured = self.step * self.steps / acted
         horizon = self.step * self.steps / len(self.seeds)
         found = theory.realtime_regret(
             horizon,
             max(measured if interaction_time is None else interaction_time, self.step),
             self.step,
-            theory.p_minimax(self.mdp),
+            theory.p_minimax(mdp),
             (self.delays / acted).tolist(),
-            self.mdp.actions,
+            mdp.actions,
             largest,
         )
-        return {f"{part}_per_s": getattr(found, part) / horizon for part in ("inaction", "delay", "learn")}
+        return {
+            "inaction_per_s": found.inaction / horizon,
+            "delay_per_s": found.delay / horizon,
+            "learn_per_s": found.learn / horizon if learns else None,
+        }
 
 
-_PARTS = ("total", "inaction", "delay", "learn", "inaction_on_run")
+_PARTS = ("total", "inaction", "delay", "learn", "inaction_on_run", "boundary", "noise")
 _BOUNDS = ("inaction", "delay", "learn")
 #: Columns of :func:`regret_columns` and their types; reward per second, boundary and noise in reward, and two labels.
 REGRET_COLUMNS: dict[str, type] = {
@@ -174,7 +191,7 @@ REGRET_COLUMNS: dict[str, type] = {
 }
 
 
-def regret_columns(row: RegretRow) -> dict[str, float | str]:
+def regret_columns(row: RegretRow) -> dict[str, float | str | None]:
     """The regret of one run as columns of a table, see :data:`REGRET_COLUMNS`."""
     rates = [getattr(row, f"{part}_per_s") for part in _PARTS]
     bounds = [row.bound[f"{part}_per_s"] for part in _BOUNDS]

@@ -94,7 +94,7 @@ def regret_curve(
         At most so many; the last one is the end of the Schedule.
     """
     if best is None:
-        best = policy if isinstance(policy, Oracle | Pending) else reference(mdp, schedule).policy
+        best = _held_against(mdp, policy, schedule)
     run = rollout(mdp, policy, schedule, seed)
     other = run if best is policy else rollout(mdp, best, schedule, seed)
     known = expected_gaps(mdp, best, schedule) if expected else None
@@ -119,7 +119,7 @@ def regret_over_seeds(
         As for :func:`regret`.
     schedule : Schedule or callable
         One Schedule for all seeds, or a function that makes one of each seed, all of the same number of steps; without
-        ``best`` the reference is chosen for the first one.
+        ``best`` each has a reference of its own.
     seeds : int or iterable of int
         0, 1, … so many, or which.
     points : int
@@ -141,11 +141,11 @@ def regret_over_seeds(
     chosen = tuple(range(whole(seeds, "seeds", 1, 10**6)) if isinstance(seeds, int) else seeds)
     if not chosen:
         raise InvalidValue("seeds must name at least one seed")
+    if best is None and isinstance(schedule, Schedule):
+        best = _held_against(mdp, policy, schedule)
     curves = []
     for seed in chosen:
         made = schedule if isinstance(schedule, Schedule) else schedule(seed)
-        if best is None:
-            best = policy if isinstance(policy, Oracle | Pending) else reference(mdp, made).policy
         curves.append(regret_curve(mdp, policy, made, seed, best=best, expected=expected, points=points))
         if len(curves[-1].steps) != len(curves[0].steps) or curves[-1].steps[-1] != curves[0].steps[-1]:
             raise InvalidValue("all Schedules must have the same number of steps")
@@ -240,6 +240,11 @@ def step_gaps(mdp: TabularMDP, run: Rollout, solved: Optimum | None = None) -> F
     found = gaps(mdp, solution(mdp) if solved is None else solved)
     rows = World.of(mdp).rows(run.states, run.actions, run.acted)
     return np.concatenate([part.reshape(-1) for part in found])[rows]
+
+
+def _held_against(mdp: TabularMDP, policy: Policy, schedule: Schedule) -> Policy:
+    """Whose gaps are inaction and delay: the policy itself if it knows more than any memoryless one."""
+    return policy if isinstance(policy, Oracle | Pending) else reference(mdp, schedule).policy
 
 
 def _visits(world: World, run: Rollout, at: NDArray[np.int64]) -> Floats:

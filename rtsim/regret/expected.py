@@ -73,11 +73,11 @@ def expected_gaps(mdp: TabularMDP, policy: Policy, schedule: Schedule, solved: O
     actions, chances = actions_or_chances(mdp, policy.table)
     if not len(chances):
         chances = np.eye(mdp.actions)[actions]
-    found = _tables(schedule, moves, alike, of_agent, chances)
+    found = _ways(schedule, moves, alike, of_agent)
     if found is None:
         return None
-    tables, which = found
-    tables[0] = (mdp.default_policy * of_default).sum(axis=1)
+    late, which = found
+    tables = [(mdp.default_policy * of_default).sum(axis=1), *((chances * ahead).sum(axis=1) for ahead in late)]
     seen = np.where(schedule.acted, schedule.steps["observation"], np.arange(len(schedule)))
     kept = np.zeros((int((np.arange(len(schedule)) - seen).max()) + 2, mdp.states))
     kept[0] = mdp.start
@@ -98,17 +98,61 @@ def expected_gaps(mdp: TabularMDP, policy: Policy, schedule: Schedule, solved: O
     return None if left else lost
 
 
-def _tables(
-    schedule: Schedule, moves: Floats, alike: bool, gap: Floats, chances: Floats
-) -> tuple[list[Floats], NDArray[np.int64]] | None:
-    """Expected gap by observed state, one table for each way to get from there to the action; and each step's table.
+def least_expected(mdp: TabularMDP, schedule: Schedule) -> NDArray[np.int64] | None:
+    """The memoryless policy that is expected to lose least under a Schedule; int64, shape (S,).
 
-    A way is who acted on the steps between, or only how many there are if both move alike. Table 0 is kept free for
-    the default policy.
+    What the agent does changes nothing but the gaps of its own steps, so each observed state s has its own best action,
+    that of the least Σ_i d_o(s) (M_o ⋯ M_{i−1} gap(·, a))(s) over the agent steps i. None under the same conditions as
+    :func:`expected_gaps`.
+
+    Parameters
+    ----------
+    mdp : TabularMDP
+    schedule : Schedule
+
+    >>> import rtsim
+    >>> from rtsim import mdps
+    >>> late = rtsim.simulate(rtsim.Scenario("max_time", 1.5, workers=2, step_time=1.0, steps=100))
+    >>> least_expected(mdps.of("delay(n=4, p=0.1)"), late)
+    array([2, 3, 0, 1])
+    """
+    from rtsim.theory import gaps
+
+    if (mdp.p != mdp.p[:, :1]).any():
+        return None
+    from scipy import sparse
+
+    moves = np.stack([mdp.chain_under_default[0], mdp.p[:, 0]])
+    alike = bool(np.array_equal(*moves))
+    found = _ways(schedule, moves, alike, gaps(mdp, solution(mdp))[0])
+    if found is None:
+        return None
+    late, which = found
+    steps, at = len(schedule), [mdp.start]  # distribution of the state on each step
+    for acts in schedule.acted[:-1].astype(int).tolist():
+        after = at[-1] @ moves[acts]
+        # What a chain changes in a step never grows, in the 1-norm.
+        if alike and np.abs(after - at[-1]).sum() * steps < STATIONARY:
+            break
+        at.append(after)
+        if len(at) * mdp.states > MOST_KEPT or len(at) * mdp.states**2 > MOST_WORK:
+            return None
+    acted = np.flatnonzero(schedule.acted)
+    observed = np.minimum(schedule.steps["observation"][acted], len(at) - 1)
+    shape = (len(late), len(at))
+    often = sparse.coo_array((np.ones(len(acted)), (which[acted] - 1, observed)), shape=shape).tocsr()
+    lost = np.einsum("ws,wsa->sa", often @ np.array(at), np.array(late).reshape(-1, mdp.states, mdp.actions))
+    return np.asarray(lost.argmin(axis=1), dtype=np.int64)
+
+
+def _ways(schedule: Schedule, moves: Floats, alike: bool, gap: Floats) -> tuple[list[Floats], NDArray[np.int64]] | None:
+    """Expected gap by observed state and action, (S, A) for each way to get from there to the action; each step's way.
+
+    A way is who acted on the steps between, or only how many there are if both move alike. They are counted from 1; 0
+    is the default policy.
     """
     ways: dict[bytes, int] = {}
     ahead = {b"": gap}  # (S, A), by the way
-    tables = [gap[:, 0]]
     which = np.zeros(len(schedule), dtype=np.int64)
     acted = np.ones(len(schedule), dtype=np.uint8) if alike else schedule.acted.astype(np.uint8)
     observation = schedule.steps["observation"].tolist()
@@ -118,9 +162,8 @@ def _tables(
             for begin in range(len(way) - 1, -1, -1):
                 if way[begin:] not in ahead:
                     ahead[way[begin:]] = moves[way[begin]] @ ahead[way[begin + 1 :]]
-                    if (len(ahead) + len(tables)) * gap.size > MOST_KEPT:
+                    if (len(ahead) + len(ways)) * gap.size > MOST_KEPT:
                         return None
-            ways[way] = len(tables)
-            tables.append((chances * ahead[way]).sum(axis=1))
+            ways[way] = len(ways) + 1
         which[i] = ways[way]
-    return tables, which
+    return [ahead[way] for way in ways], which

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -270,6 +271,8 @@ BAD = {
     "bad picture": (["compare", "--plot", "a.xyz"], ".png"),
     "regret plot without an MDP": (["compare", "--regret-plot", "a.png"], "--mdp"),
     "too many panels": (["compare", "--regret-plot", "a.png", "--mdp", "jump"], "--workers"),
+    "agent without an MDP": (["compare", "--agent", "ucrl2"], "--mdp"),
+    "sweep of an agent without an MDP": (["sweep", "run", "--agent", "best", "oracle"], "--mdp"),
     "two plots, one csv": (["compare", "--plot", "a.png", "--regret-plot", "a.svg", "--mdp", "jump"], "a.csv"),
     "trace beside plot": (["compare", "--plot", "a.png", "--trace", "a.csv"], "a.csv"),
     "no unit": (["compare", "--inference-time", "84"], "84ms"),
@@ -650,6 +653,46 @@ def test_compare_tells_the_regret_and_whose_it_is(said):
         assert f"{row['regret']['delay_per_s']:.3f}" in text
     _, _, err = said("compare", *words, "--agent", "ucrl2")
     assert "learns at every step (no --learning-time)" in err
+
+
+def test_the_parts_of_the_regret_table_add_up_and_only_learners_have_a_bound_on_learning(said):
+    words = ["compare", "--alg", "max_time", *QUICK, "--no-search", "--mdp", "garnet(states=4)", "--workers", "2"]
+    for agent, learns in (("best", False), ("qucb", True)):
+        _, text, _ = said(*words, "--agent", agent)
+        table = text[text.index("Regret on") :]
+        assert ("lower bound, constant 1" in table) is learns
+        row = next(line for line in table.splitlines() if line.split()[:2] == ["max_time", "2"])
+        numbers = [float(n) for n in re.findall(r"(?<!± )-?\d+\.\d+", row)]
+        total, parts, bounds = numbers[0], numbers[1:5], numbers[5:]
+        assert total == pytest.approx(sum(parts), abs=0.0026)  # five numbers of three decimals
+        assert parts[-1] != 0.0
+        assert len(bounds) == 2 + learns
+        assert "leaves the warm-up out" in table
+
+
+def test_regret_in_csv_has_the_columns_of_a_sweep(said, tmp_path):
+    words = ["--alg", "max_time", *QUICK, "--mdp", "jump(n=4, p=0.8)", "--workers", "2", "--seeds", "1"]
+    code, out, _ = said("compare", *words, "--no-search", "--json", "--csv", str(tmp_path / "a.csv"))
+    assert code == 0
+    said("sweep", str(tmp_path / "run"), *words, "--processes", "1")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    (row,) = csv.DictReader(lines[1:])
+    (cell,) = csv.DictReader((tmp_path / "run" / "results.csv").read_text().splitlines())
+    shared = [name for name in cell if name.startswith(("regret_", "bound_"))]
+    assert {name: row[name] for name in shared} == {name: cell[name] for name in shared}
+    assert float(row["regret_delay_per_s"]) == json.loads(out)["rows"][0]["regret"]["delay_per_s"]
+    assert "regret" not in row
+
+
+def test_sweep_says_that_learners_without_a_learning_time_learn_at_once(said, tmp_path):
+    words = ["--alg", "max_time", *QUICK, "--seeds", "1", "--workers", "2", "--mdp", "jao", "--processes", "1"]
+    for number, (more, at_once) in enumerate(
+        [(["--agent", "best", "qucb"], True), (["--agent", "best"], False),
+         (["--agent", "qucb", "--learning-time", "9ms"], False)]
+    ):  # fmt: skip
+        code, _, err = said("sweep", str(tmp_path / str(number)), *words, *more)
+        assert code == 0
+        assert ("qucb learns at every step" in err) is at_once
 
 
 def test_mdps_lists_families_and_agents(said):

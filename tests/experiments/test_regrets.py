@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from rtsim import Design, Grid, Scenario, compare, mdps, simulate, sweep
@@ -12,6 +13,8 @@ from rtsim.agents import AGENTS, QUCB, AgentSpec
 from rtsim.errors import FileProblem, InvalidValue, UnknownName
 from rtsim.experiments import results
 from rtsim.experiments.regrets import REGRET_COLUMNS, Rollouts
+from rtsim.experiments.worst_cases import late_schedule
+from rtsim.mdps import TabularMDP
 from rtsim.regret import reference, regret
 
 LAW = "lognorm(mean=84ms, cv=0.1)"
@@ -27,12 +30,13 @@ def test_regret_of_a_row_is_the_mean_of_single_runs():
     mdp = mdps.of("jump(n=5, p=0.8)")
     for row in found.rows:
         schedules = [simulate(Scenario(row.alg, LAW, workers=row.workers, steps=1500, seed=seed)) for seed in range(3)]
-        best = reference(mdp, schedules[0]).policy
         runs = [
-            regret(mdp, QUCB(bonus=0.1, every_step=True), schedule, seed, best=best).per_second(schedule)
+            regret(
+                mdp, QUCB(bonus=0.1, every_step=True), schedule, seed, best=reference(mdp, schedule).policy
+            ).per_second(schedule)
             for seed, schedule in enumerate(schedules)
         ]
-        for part in ("total", "inaction", "delay", "learn", "inaction_on_run"):
+        for part in ("total", "inaction", "delay", "learn", "inaction_on_run", "boundary", "noise"):
             assert getattr(row.regret, f"{part}_per_s") == pytest.approx(sum(run[part] for run in runs) / 3)
 
 
@@ -44,7 +48,17 @@ def test_the_statistics_do_not_depend_on_whether_regret_is_told():
 
 def test_the_schema_of_regret_is_the_published_one():
     rows = json.loads(json.dumps(comparison(mdp="inaction").to_json()))["rows"]
-    needed = {"total_per_s", "inaction_per_s", "delay_per_s", "learn_per_s", "boundary", "noise", "bound"}
+    needed = {
+        "boundary_per_s",
+        "noise_per_s",
+        "total_per_s",
+        "inaction_per_s",
+        "delay_per_s",
+        "learn_per_s",
+        "boundary",
+        "noise",
+        "bound",
+    }
     assert all(needed <= set(row["regret"]) for row in rows)
     assert set(rows[0]["regret"]["bound"]) == {"inaction_per_s", "delay_per_s", "learn_per_s"}
 
@@ -86,8 +100,81 @@ def test_rows_say_whether_the_reference_is_expected_and_how_good_it_is():
 
     assert labels("jump(n=5, p=0.8)") == ("expected", "exact")
     assert labels("jump(n=5, p=0.8)", agent="oracle") == ("rollout", "agent")
-    assert labels("jao") == ("rollout", "exact")
+    assert labels("jao") == ("rollout", "best found")  # the delays differ
     assert labels("garnet(states=13)") in {("rollout", "best found"), ("rollout", "best found, search stopped")}
+
+
+def test_rows_say_of_the_best_policy_what_the_seed_says_of_which_least_is_known():
+    mdp, none = mdps.of("jao"), simulate(Scenario("sequential", "10s", steps=50))
+    rollouts = Rollouts(mdp, AgentSpec.of("best"), 1 / 59.7275)
+    rollouts.add(none, 0)  # nobody acts
+    assert rollouts.row().best == "exact"
+    rollouts.add(simulate(Scenario("exp_time", LAW, workers=4, steps=50)), 1)
+    assert rollouts.row().best == "best found"
+
+
+@pytest.mark.parametrize("agent", ["oracle", "pending"])
+def test_agents_that_know_more_need_no_reference(agent, monkeypatch):
+    monkeypatch.setattr("rtsim.experiments.regrets.reference", None)
+    rollouts = Rollouts(mdps.of("garnet(states=5, actions=3)"), AgentSpec.of(agent), 1 / 59.7275)
+    rollouts.add(simulate(Scenario("exp_time", LAW, workers=4, steps=100)), 0)
+    assert rollouts.row().best == "agent"
+
+
+def test_compare_and_sweep_tell_the_same_regret(tmp_path):
+    law, mdp = "gamma(mean=60ms, cv=0.5)", "forward(states=5)"
+    base = Scenario("max_time", law, steps=1000)
+    row = compare(Design(("max_time",), base, workers=(3,), seeds=4, search=False, mdp=mdp)).rows[0].regret
+    sweep(tmp_path / "run", Grid(("max_time",), (law,), workers=(3,), steps=1000, seeds=4, mdp=(mdp,)), processes=1)
+    cells = results(tmp_path / "run")
+    for part in ("total", "inaction", "delay", "learn", "boundary", "noise"):
+        mean = sum(cell[f"regret_{part}_per_s"] for cell in cells) / 4
+        assert getattr(row, f"{part}_per_s") == pytest.approx(mean, abs=1e-12)
+
+
+def test_bounds_are_of_the_delays_of_all_seeds_and_of_the_length_of_one():
+    # One seed two steps late, one five: Equation 4 of Riemer et al. 2025 averages over both. Equation 2 with A = 2 is
+    # sqrt(2 T)/T per step, T the steps of one run, not of both.
+    mdp = mdps.of("jump(n=10, p=0.9)")
+    rollouts = Rollouts(mdp, AgentSpec.of("ucrl2"), 1.0)
+    late = [late_schedule(k, 1000) for k in (2, 5)]
+    for seed, schedule in enumerate(late):
+        rollouts.add(schedule, seed)
+    bound = rollouts.row(1.0).bound
+    lost = sum(len(s.delay_steps) * (1 - 0.9**k) for s, k in zip(late, (2, 5), strict=True))
+    assert bound["delay_per_s"] == pytest.approx(lost / sum(len(s.delay_steps) for s in late), rel=1e-12)
+    assert bound["learn_per_s"] == pytest.approx((mdp.actions / 1000) ** 0.5, rel=1e-12)
+    swapped = Rollouts(mdp, AgentSpec.of("ucrl2"), 1.0)
+    for seed, schedule in enumerate(late[::-1]):
+        swapped.add(schedule, seed)
+    assert swapped.row(1.0).bound["delay_per_s"] == pytest.approx(bound["delay_per_s"], rel=1e-12)
+
+
+def test_bounds_take_the_largest_loss_of_a_step_whatever_the_sign_of_rewards():
+    # Inferences of 2.5 steps: 3 of 5 steps are the default's (App. B.2). The agent gains -1 or -3, the default -6.
+    stay = [[[1.0]] * 2]
+    mdp = TabularMDP.of(np.reshape(stay, (1, 2, 1)), [[-1.0, -3.0]], default=([[[1.0]]], [[-6.0]]))
+    rollouts = Rollouts(mdp, AgentSpec.of("best"), 1.0)
+    rollouts.add(simulate(Scenario("sequential", 2.5, step_time=1.0, steps=5_000)), 0)
+    row = rollouts.row()
+    assert row.bound["inaction_per_s"] == pytest.approx(5 * 0.6, rel=2e-3)
+    assert row.inaction_per_s == pytest.approx(5 * 0.6, rel=2e-3)  # this world attains it
+    assert row.bound["delay_per_s"] == 0.0
+    assert row.bound["learn_per_s"] is None
+
+
+@pytest.mark.parametrize("rule", ["max_time", "sequential"])
+def test_parts_per_second_add_up_with_boundary_and_noise(rule):
+    base = Scenario(rule, LAW, steps=300)
+    row = compare(Design((rule,), base, workers=(4,), seeds=3, search=False, mdp="garnet(states=4)")).rows[0].regret
+    parts = row.inaction_per_s + row.delay_per_s + row.learn_per_s
+    assert parts == pytest.approx(row.total_per_s + row.boundary_per_s + row.noise_per_s, abs=1e-9)
+    assert abs(row.boundary_per_s + row.noise_per_s) > 0.01
+
+
+def test_agents_without_a_world_are_an_error():
+    with pytest.raises(InvalidValue, match="give one too"):
+        Design(("exp_time",), Scenario("exp_time", LAW, steps=100), agent="ucrl2")
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -139,7 +226,9 @@ def test_sweeps_take_mdps_as_an_axis(tmp_path):
         for world in ("jump(n=3, p=0.5)", str(file))
     )
     assert named == read  # the same MDP by name and from its file
-    assert all(value is not None for values in named.values() for value in values)
+    assert all(v is not None for values in named.values() for v in values[:-1])
+    assert list(REGRET_COLUMNS)[-1] == "bound_learn_per_s"
+    assert all((row["bound_learn_per_s"] is None) is (row["agent"] in (None, "best")) for row in rows)
     assert all(row[c] is None for row in rows if row["mdp"] is None for c in REGRET_COLUMNS)
     sweep(tmp_path / "two", grid, processes=2)
     assert (tmp_path / "two" / "results.csv").read_bytes() == (tmp_path / "run" / "results.csv").read_bytes()
