@@ -101,7 +101,7 @@ class Prioritised(Recent):
     def __init__(self, *args: Any, alpha: float = 0.5, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.alpha = alpha
-        self._tree = SumTree(self.size)
+        self._tree = SumTree(self.capacity)  # a row that leaves gives its leaf to the one that enters
         self._highest = 1.0
         #: β of the next samples; the learner anneals it.
         self.beta = 0.4
@@ -109,14 +109,11 @@ class Prioritised(Recent):
     def append(self, *args: Any, **kwargs: Any) -> None:
         row = self.count - 1
         super().append(*args, **kwargs)
-        self._tree.put(row % self.size, self._highest**self.alpha)
+        self._tree.put(row % self.capacity, self._highest**self.alpha)
 
     def _push(self, frame: NDArray[Any]) -> None:
         super()._push(frame)
-        self._tree.put((self.count - 1) % self.size, 0.0)
-        leaving = self.count - 1 - self.capacity
-        if leaving >= 0 and self.spare:
-            self._tree.put(leaving % self.size, 0.0)
+        self._tree.put((self.count - 1) % self.capacity, 0.0)
 
     def sample(
         self, count: int, generator: np.random.Generator, discount: float, limit: int | None = None, steps: int = 1
@@ -125,7 +122,7 @@ class Prioritised(Recent):
 
         def rows_of(sums: Floats) -> Ints:
             places = self._tree.find(np.minimum(sums, np.nextafter(self._tree.total, 0)))
-            return np.asarray(newest - (newest - places) % self.size)
+            return np.asarray(newest - (newest - places) % self.capacity)
 
         def propose(missing: int) -> Ints:  # one from each of equal shares, the first time
             return rows_of((np.arange(missing) + generator.random(missing)) * (self._tree.total / missing))
@@ -135,14 +132,14 @@ class Prioritised(Recent):
             rows = rows[self._allowed(rows, limit)]
             if not len(rows):
                 raise self._nothing()
-            shares = self._tree.get(rows % self.size)
+            shares = self._tree.get(rows % self.capacity)
             return generator.choice(rows, missing, p=shares / shares.sum())
 
         if not self.appended or self._tree.total <= 0:
             raise self._nothing()
         rows = self._draw(count, propose, lambda rows: self._allowed(rows, limit), listed)
         batch = self.batch(rows, discount, limit, steps)
-        shares = self._tree.get(rows % self.size)
+        shares = self._tree.get(rows % self.capacity)
         weights = (shares / shares.min()) ** -self.beta
         batch.weights[:] = weights
         return batch
@@ -160,7 +157,7 @@ class Prioritised(Recent):
         held = (rows >= self.oldest) & (rows < self.count)
         rows, losses = rows[held], np.asarray(losses[held], float)
         if len(rows):
-            self._tree.set(rows % self.size, losses**self.alpha)
+            self._tree.set(rows % self.capacity, losses**self.alpha)
             self._highest = max(self._highest, float(losses.max()))
 
     def state(self) -> dict[str, Any]:
@@ -168,5 +165,5 @@ class Prioritised(Recent):
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self._tree.set(np.arange(self.size), state["priorities"].numpy())
+        self._tree.set(np.arange(self.capacity), state["priorities"].numpy())
         self._highest = float(state["highest"])
