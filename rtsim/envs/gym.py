@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import gymnasium
@@ -73,3 +74,5 @@ def register() -> None:
             gymnasium.register(f"rtsim/{name}-v0", _HERE, kwargs={"game": text})
     if "rtsim/Game-v0" not in gymnasium.registry:
         gymnasium.register("rtsim/Game-v0", _HERE)
+    if importlib.util.find_spec("minatar") is not None and "rtsim/MinAtar-v0" not in gymnasium.registry:
+        gymnasium.register("rtsim/MinAtar-v0", "rtsim.envs.minatar:MinAtar")

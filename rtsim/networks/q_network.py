@@ -57,7 +57,8 @@ class QNetwork(nn.Module):
         if observation.dtype == torch.uint8 and a.pixels:
             x = x / 255
         if a.channels_last and x.shape[1:] == a.observation:
-            x = x.permute(0, 3, 1, 2)
+            # One channel: the same bytes either way, and the strides by which convolutions choose their kernels.
+            x = x.reshape(-1, 1, *a.observation[:2]) if a.channels == 1 else x.permute(0, 3, 1, 2).contiguous()
         x = self.features(x)
         if self.hidden is not None:
             x = torch.relu(self.hidden(x))
