@@ -226,3 +226,14 @@ def test_prepare_refuses_spaces_it_cannot_learn_in() -> None:
         prepare(gymnasium.make("FrozenLake-v1"), DQN)
     with pytest.raises(InvalidValue, match="reads images"):
         prepare(cart(), Settings())
+
+
+def test_checkpoint_comes_early_where_the_memory_would_overwrite_what_the_last_one_needs(tmp_path) -> None:
+    file = tmp_path / "run.pt"
+    settings = DQN.with_(learning_starts=10**6, capacity=100)
+    learner = prepare(cart(), settings, seed=1, checkpoint=file, every=10**6)
+    assert learner.memory.spare == 1000  # far fewer than the decisions to come
+    train_plain(cart(), learner, 2500, file, every=10**6)
+    again, progress = load(file)
+    assert again.decisions == 2500
+    train_plain(cart(), again, 2600, progress=progress)
