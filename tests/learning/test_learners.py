@@ -104,10 +104,10 @@ def test_project_equals_the_loop_of_the_paper() -> None:
 
 
 def test_rainbow_loss_is_the_divergence_from_the_double_q_target() -> None:
-    learner = learner_with_data(rainbow())
-    for _ in range(4):
+    learner = learner_with_data(rainbow(learning_rate=0.3))
+    for _ in range(5):  # the target network is two updates behind
         learner.apply(learner.gradient(learner.parameters, learner.sample()))
-    p, batch = learner.parameters, batch_of([0.5, -1.0, 1.0], [0.97, 0.0, 0.9], [0.2, 1.0, 0.5])
+    p, batch = learner.parameters, batch_of([0.5, -1.0, 1.0] * 8, [0.97, 0.0, 0.9] * 8, [0.2, 1.0, 0.5] * 8)
     # Without noise: scales of zero, in both networks.
     quiet = [{k: v * (not k.endswith("_scale")) for k, v in w.items()} for w in (p.weights, p.target)]
     p = type(p)(p.version, *quiet)
@@ -122,15 +122,27 @@ def test_rainbow_loss_is_the_divergence_from_the_double_q_target() -> None:
     def softmax(x: np.ndarray) -> np.ndarray:
         return np.asarray(np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True))
 
-    atoms, losses = np.linspace(-2, 2, 5), []
-    for k in range(3):
+    atoms, losses, chosen = np.linspace(-2, 2, 5), [], set()
+    for k in range(24):
         best = (softmax(logits(p.weights, batch.following[k : k + 1]))[0] @ atoms).argmax()
-        after = softmax(logits(p.target, batch.following[k : k + 1]))[0, best]
+        distributions = softmax(logits(p.target, batch.following[k : k + 1]))[0]
+        chosen.add((best, (distributions @ atoms).argmax()))
+        after = distributions[best]
         m = naive_projection(after.tolist(), float(batch.rewards[k]), float(batch.discounts[k]), -2, 2)
         q = softmax(logits(p.weights, batch.observations[k : k + 1]))[0, batch.actions[k]]
         losses.append(sum(m[j] * math.log(m[j] / q[j]) for j in range(5) if m[j] > 0))
+    assert len(chosen) > 2  # the two networks disagree, so it matters who chooses and who values
     assert gradient.loss == pytest.approx(np.mean(np.array(losses) * batch.weights), rel=1e-4)
     np.testing.assert_allclose(gradient.losses, np.maximum(losses, 0) + 1e-6, rtol=1e-3, atol=1e-6)
+
+
+def test_rainbow_noise_is_drawn_anew_for_every_batch_and_network(monkeypatch) -> None:
+    learner, drawn = learner_with_data(rainbow()), []
+    monkeypatch.setattr(learner.network, "set_noise", lambda generator: drawn.append(generator.random()))
+    for _ in range(3):
+        learner.gradient(learner.parameters, learner.sample())
+        learner.act(np.ones(3, np.float32))
+    assert len(set(drawn)) == 9  # per batch one for each network, and one per action
 
 
 @pytest.mark.parametrize("settings", [SMALL, rainbow()])
