@@ -265,7 +265,7 @@ class Play:
     inference: Text = "timed"
     """timed: choices are held back to a drawn time; real: a forward pass of the profile's network."""
     agent: Text = "random"
-    """random, noop, scripted (a player written for the game), greedy, or greedy:WEIGHTS.pt."""
+    """random, noop, scripted (a player written for the game), greedy, or greedy:FILE, weights or a checkpoint."""
     seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 60.0
     """How long to play."""
     fps: Annotated[str, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = ""

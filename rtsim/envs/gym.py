@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import gymnasium
@@ -75,3 +76,5 @@ def register() -> None:
         gymnasium.register("rtsim/Game-v0", _HERE)
     if "rtsim/Scheduled-v0" not in gymnasium.registry:
         gymnasium.register("rtsim/Scheduled-v0", "rtsim.envs.scheduled:make_scheduled")
+    if importlib.util.find_spec("minatar") is not None and "rtsim/MinAtar-v0" not in gymnasium.registry:
+        gymnasium.register("rtsim/MinAtar-v0", "rtsim.envs.minatar:MinAtar")

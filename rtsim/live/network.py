@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rtsim.errors import FileProblem, InvalidValue
 from rtsim.live.plan import SIDE
-from rtsim.networks.resnet import ResNet
+from rtsim.networks.architecture import Architecture
+from rtsim.networks.files import load_weights
+from rtsim.networks.q_network import QNetwork
 
-MODEL = re.compile(r"resnet(15|30)-k([0-9.]+)")
-
-
-def check_model(name: str) -> tuple[int, float]:
-    """Depth and k of a model such as ``resnet15-k7``.
-
-    >>> check_model("resnet30-k0.5")
-    (30, 0.5)
-    """
-    match = MODEL.fullmatch(name)
-    if match is None:
-        raise InvalidValue(f"network {name!r} must be a model such as resnet15-k7; see rtsim profiles NAME")
-    return int(match[1]), float(match[2])
+#: Observations of the games, and the other shapes of the same bytes.
+SHAPE = (SIDE, SIDE, 1)
+SAME = (SHAPE, (1, SIDE, SIDE), (SIDE, SIDE), (SIDE * SIDE,))
 
 
 class NetworkAgent:
@@ -33,12 +23,13 @@ class NetworkAgent:
     Parameters
     ----------
     model : str
-        E.g. ``resnet15-k7``.
+        E.g. ``resnet15-k7``; not needed where the file says what it holds.
     actions : int
     seed : int
         Of the random weights, if there is no file.
     file : str
-        Weights saved by ``torch.save(network.state_dict())``; read without running anything in it.
+        Weights or a checkpoint of a training, or a plain ``torch.save(network.state_dict())``; read without
+        running anything in it. If it names its own network, that one is built.
 
     Raises
     ------
@@ -46,23 +37,9 @@ class NetworkAgent:
     """
 
     def __init__(self, model: str, actions: int, seed: int, file: str = "") -> None:
-        depth, k = check_model(model)
         torch.set_num_threads(1)
-        torch.manual_seed(seed)
-        self._network = ResNet(k, depth, actions)
-        if file:
-            self._load(file)
+        self._network = _loaded(model, actions, file) if file else Architecture(model, actions, SHAPE).build(seed)
         self._network.eval()
-
-    def _load(self, file: str) -> None:
-        try:
-            weights = torch.load(file, map_location="cpu", weights_only=True)
-            self._network.load_state_dict(weights)
-        except FileNotFoundError as error:
-            raise FileProblem(f"cannot read weights {file!r}: no such file") from error
-        except Exception as error:  # torch raises of all kinds for files that are not its own
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise FileProblem(f"weights {file!r} do not fit the network: {reason[:200]}") from error
 
     @torch.inference_mode()
     def choose(
@@ -75,6 +52,29 @@ class NetworkAgent:
         chunk: int,
     ) -> tuple[int, ...]:
         """The action of highest value; a chunk repeats it."""
-        image = torch.from_numpy(frame.copy()).reshape(1, 1, SIDE, SIDE).to(torch.float32).div_(255)
+        image = torch.from_numpy(frame.copy()).reshape(1, *self._network.architecture.observation)
         action = int(self._network(image).argmax(dim=1).item())
         return (action,) * chunk
+
+
+def _loaded(model: str, actions: int, file: str) -> QNetwork:
+    architecture, weights = load_weights(file)
+    if architecture is None:
+        if not model:
+            raise InvalidValue(
+                f"weights {file!r} do not say what network they are of; give --profile NAME#MODEL, "
+                "e.g. --profile epyc#resnet15-k7"
+            )
+        architecture = Architecture(model, actions, SHAPE)
+    if architecture.observation not in SAME or architecture.actions != actions:
+        raise FileProblem(
+            f"weights {file!r} do not fit the game: they are for {architecture.actions} actions and observations of "
+            f"shape {architecture.observation}, and the game has {actions} actions and {SHAPE}"
+        )
+    network = architecture.build()
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise FileProblem(f"weights {file!r} do not fit the network {architecture.name}: {reason[:200]}") from error
+    return network

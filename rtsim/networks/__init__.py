@@ -1,7 +1,8 @@
 """The networks whose inference and learning times the papers study.
 
-Sizes (:func:`parameter_count`, :func:`size_label`) are integer arithmetic and need no torch;
-:class:`ResNet` imports torch when it is first asked for, so that planning stays light.
+Sizes (:func:`parameter_count`, :func:`size_label`) are integer arithmetic and need no torch, nor does
+:class:`Architecture`, a network by name; :class:`ResNet` and :class:`QNetwork` import torch when
+they are first asked for, so that planning stays light.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rtsim.errors import MissingExtra
+from rtsim.networks.architecture import FAMILIES, Architecture
 from rtsim.networks.sizes import (
     DEPTHS,
     PUBLISHED_K,
@@ -21,12 +23,16 @@ from rtsim.networks.sizes import (
 )
 
 if TYPE_CHECKING:
+    from rtsim.networks.q_network import QNetwork
     from rtsim.networks.resnet import ResNet
 
 __all__ = [
     "DEPTHS",
+    "FAMILIES",
     "PUBLISHED_K",
+    "Architecture",
     "Block",
+    "QNetwork",
     "ResNet",
     "activation_count",
     "blocks",
@@ -37,12 +43,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name != "ResNet":
+    if name not in ("QNetwork", "ResNet"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from rtsim.networks.resnet import ResNet
+        from rtsim.networks import q_network, resnet
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise MissingExtra("rtsim.networks.ResNet", "torch", "live") from error
-    return ResNet
+        raise MissingExtra(f"rtsim.networks.{name}", "torch", "live") from error
+    return resnet.ResNet if name == "ResNet" else q_network.QNetwork

@@ -1,0 +1,73 @@
+"""Agents of saved weights: the file says what network it holds, or the run does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from rtsim.errors import FileProblem, InvalidValue
+from rtsim.learning import Settings, prepare, train_plain
+from rtsim.live.network import NetworkAgent
+from rtsim.networks import Architecture, ResNet
+from rtsim.networks.files import save_weights
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (12, 84 * 84), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def chosen(agent: NetworkAgent) -> list[int]:
+    return [agent.choose(frame, None, 0, 0, 0, 1)[0] for frame in FRAMES]
+
+
+def test_plain_weights_need_the_name_of_their_network(tmp_path) -> None:
+    torch.manual_seed(1)
+    network = ResNet(0.0625)
+    torch.save(network.state_dict(), tmp_path / "w.pt")
+    images = torch.from_numpy(FRAMES).reshape(-1, 1, 84, 84) / 255
+    expected = network(images).argmax(dim=1).tolist()
+    assert chosen(NetworkAgent("resnet15-k0.0625", 6, 0, str(tmp_path / "w.pt"))) == expected
+    with pytest.raises(InvalidValue, match="do not say what network"):
+        NetworkAgent("", 6, 0, str(tmp_path / "w.pt"))
+    with pytest.raises(FileProblem, match="do not fit the network"):
+        NetworkAgent("resnet15-k1", 6, 0, str(tmp_path / "w.pt"))
+
+
+@pytest.mark.parametrize("shape", [(84, 84, 1), (1, 84, 84)])
+def test_weights_that_say_their_network_need_nothing_else(tmp_path, shape) -> None:
+    a = Architecture("nature", 6, shape, duelling=True, noisy=True, atoms=5, low=-1.0, high=1.0)
+    network = a.build(2).eval()
+    save_weights(tmp_path / "w.pt", a, network.state_dict())
+    expected = network(torch.from_numpy(FRAMES).reshape(-1, *shape)).argmax(dim=1).tolist()
+    for model in ("", "resnet15-k1"):  # its own name is the one that counts
+        assert chosen(NetworkAgent(model, 6, 0, str(tmp_path / "w.pt"))) == expected
+
+
+def test_weights_for_another_game_are_refused(tmp_path) -> None:
+    for a in (Architecture("nature", 18), Architecture("mlp(4)", 6, (4,)), Architecture("mlp(4)", 6, (4, 42, 42))):
+        save_weights(tmp_path / "w.pt", a, a.build().state_dict())
+        with pytest.raises(FileProblem, match="do not fit the game"):
+            NetworkAgent("", 6, 0, str(tmp_path / "w.pt"))
+
+
+def test_a_checkpoint_of_a_training_plays(tmp_path) -> None:
+    gymnasium = pytest.importorskip("gymnasium")
+    import rtsim.envs  # noqa: F401 - registers the games
+
+    def env():
+        return gymnasium.make("rtsim/Blocks-v0")
+
+    settings = Settings(network="mlp(8)", capacity=50, learning_starts=10, steps_per_update=4, batch=2)
+    file = tmp_path / "run.pt"
+    learner = prepare(env(), settings, checkpoint=file, every=20)
+    train_plain(env(), learner, 20, file)
+    expected = [learner.best(frame.reshape(84, 84, 1)) for frame in FRAMES]
+    assert chosen(NetworkAgent("", 6, 0, str(file))) == expected
