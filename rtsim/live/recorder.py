@@ -11,9 +11,54 @@ from rtsim.clocks.gather import RAW_STEP, Raw, gather
 from rtsim.live import memory as m
 from rtsim.live.memory import Memory
 from rtsim.live.plan import LivePlan
-from rtsim.schedule import UPDATE_COLUMNS, Schedule
+from rtsim.schedule import Schedule
 
 Rows = NDArray[np.int64]
+#: Rows of a block of a log.
+BLOCK = 4096
+
+
+class Log:
+    """Rows of integers, as they come, in blocks of one size: what they take is what they hold, however long it goes on.
+
+    >>> log = Log(2)
+    >>> log.append(np.arange(6).reshape(3, 2))
+    >>> len(log), log.newest(2).tolist()
+    (3, [[2, 3], [4, 5]])
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._blocks: list[Rows] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, rows: Rows) -> None:
+        """Keep a copy of rows, int64, shape (n, columns)."""
+        while len(rows):
+            used = self._count % BLOCK
+            if used == 0:
+                self._blocks.append(np.empty((BLOCK, self._columns), np.int64))
+            part = rows[: BLOCK - used]
+            self._blocks[-1][used : used + len(part)] = part
+            self._count += len(part)
+            rows = rows[len(part) :]
+
+    def newest(self, count: int) -> Rows:
+        """The last rows, at most ``count``, int64, shape (n, columns)."""
+        first = max(self._count - count, 0)
+        parts = [
+            block[max(first - at, 0) : self._count - at]
+            for at, block in zip(range(0, self._count, BLOCK), self._blocks, strict=True)
+            if at + BLOCK > first
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self._columns), np.int64)
+
+    def table(self, names: tuple[str, ...]) -> dict[str, Rows]:
+        """All rows as columns by name."""
+        return {name: np.ascontiguousarray(c) for name, c in zip(names, self.newest(self._count).T, strict=True)}
 
 
 class Recorder:
@@ -27,9 +72,8 @@ class Recorder:
 
     def __init__(self, plan: LivePlan, memory: Memory) -> None:
         self.plan, self.memory = plan, memory
-        self._steps: list[Rows] = []
-        self._updates: list[Rows] = []
-        self._inferences: list[list[Rows]] = [[] for _ in range(plan.scenario.workers)]
+        self._steps, self._updates = Log(len(m.STEP_ROW)), Log(len(m.UPDATE))
+        self._inferences = Log(1 + len(m.INFERENCE))  # the worker first
         self._taken_steps = self._taken_updates = 0
         self.note_unfinished()
         self.reward = 0.0  # sum so far
@@ -38,25 +82,21 @@ class Recorder:
     def drain(self) -> None:
         """Take what has been written since the last call."""
         memory = self.memory
-        before = self.steps
-        self._taken_steps = self._take(memory.steps, self._taken_steps, int(memory.control[m.STEPS]), self._steps)
-        fresh = self.newest(self.steps - before)
+        fresh, self._taken_steps = self._take(memory.steps, self._taken_steps, memory.control[m.STEPS])
+        self._steps.append(fresh)
         self.reward += float(_rewards(fresh[:, m.STEP_ROW.index("reward_bits")]).sum())
-        written = int(memory.control[m.UPDATES])
-        self._taken_updates = self._take(memory.updates, self._taken_updates, written, self._updates)
+        fresh, self._taken_updates = self._take(memory.updates, self._taken_updates, memory.control[m.UPDATES])
+        self._updates.append(fresh)
         for w in np.flatnonzero(memory.heads != memory.drained).tolist():
-            head = int(memory.heads[w])
-            memory.drained[w] = self._take(memory.inferences[w], int(memory.drained[w]), head, self._inferences[w])
+            fresh, end = self._take(memory.inferences[w], int(memory.drained[w]), int(memory.heads[w]))
+            self._inferences.append(np.column_stack([np.full(len(fresh), w), fresh]))
+            memory.drained[w] = end
 
-    def _take(self, ring: Rows, first: int, end: int, into: list[Rows]) -> int:
+    def _take(self, ring: Rows, first: int, end: int) -> tuple[Rows, int]:
+        """The rows of a ring from ``first`` up to ``end``, which is returned too."""
         lost = max(end - first - len(ring), 0)
         self.lost += lost
-        if end > first + lost:
-            into.append(ring[np.arange(first + lost, end) % len(ring)])
-            # Halves of equal size are joined: many small arrays would take twice the memory of their rows.
-            while len(into) > 1 and len(into[-2]) <= len(into[-1]):
-                into[-2:] = [np.concatenate(into[-2:])]
-        return end
+        return ring[np.arange(first + lost, end) % len(ring)], end
 
     def note_unfinished(self) -> None:
         """What is under way when the environment has done its last step: since when (ns), or -1, for each actor."""
@@ -69,17 +109,11 @@ class Recorder:
     @property
     def steps(self) -> int:
         """Steps recorded so far."""
-        return sum(map(len, self._steps))
+        return len(self._steps)
 
-    def newest(self, count: int) -> Rows:
-        """The newest rows of steps, at most ``count``, shape (n, len(STEP_ROW))."""
-        found = [np.zeros((0, len(m.STEP_ROW)), np.int64)]
-        for rows in reversed(self._steps):
-            if count <= 0:
-                break
-            found.append(rows[-count:])
-            count -= len(rows)
-        return np.concatenate(found[::-1])
+    def newest(self, count: int) -> dict[str, Rows]:
+        """The newest rows of steps, at most ``count``, as columns."""
+        return dict(zip(m.STEP_ROW, self._steps.newest(count).T, strict=True))
 
     def schedule(self, about: dict[str, Any]) -> Schedule | None:
         """The Schedule of what was recorded, or None if not one step was.
@@ -89,10 +123,10 @@ class Recorder:
         about : dict of JSON values
             What the header says of the run, under ``"live"``.
         """
-        if not self._steps:
+        count = len(self._steps)
+        if not count:
             return None
-        steps = dict(zip(m.STEP_ROW, np.concatenate(self._steps).T, strict=True))
-        count = len(steps["time"])
+        steps = self._steps.table(m.STEP_ROW)
         last = int(steps["time"][-1])
         everything = self._all_inferences()
         inferences, row_of = _ended(everything, steps["time"])
@@ -103,10 +137,8 @@ class Recorder:
         first = np.flatnonzero((row >= 0) & (steps["position"] == 0))
         inferences["used"][row[first]] = first
         raw_steps = {name: steps[name] if name != "row" else row for name in RAW_STEP}
-        updates = np.concatenate(self._updates) if self._updates else np.zeros((0, len(UPDATE_COLUMNS)), np.int64)
-        last = int(steps["time"][-1])
         scenario = self.plan.scenario.with_(steps=count)
-        table = dict(zip(m.UPDATE, updates.T, strict=True))
+        table = self._updates.table(m.UPDATE)
         landed = table["land_ns"] <= last
         found = gather(
             scenario,
@@ -145,12 +177,9 @@ class Recorder:
 
     def _all_inferences(self) -> dict[str, Rows]:
         """All inferences that ended, in order of ending."""
-        empty = np.zeros((0, len(m.INFERENCE)), np.int64)
-        tables = [np.concatenate(rows) if rows else empty for rows in self._inferences]
-        workers = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
-        table = {**dict(zip(m.INFERENCE, np.concatenate(tables).T, strict=True)), "worker": workers}
-        order = np.lexsort((workers, table["end"]))
-        return {name: np.ascontiguousarray(column[order]) for name, column in table.items()}
+        table = self._inferences.table(("worker", *m.INFERENCE))
+        order = np.lexsort((table["worker"], table["end"]))
+        return {name: column[order] for name, column in table.items()}
 
 
 def _ended(inferences: dict[str, Rows], starts: Rows) -> tuple[dict[str, Rows], dict[tuple[int, int], int]]:

@@ -328,7 +328,7 @@ class _Run:
 
     def _status(self) -> Status:
         scenario = self.plan.scenario
-        rows = dict(zip(m.STEP_ROW, self.recorder.newest(int(1 / scenario.step_mean) + 1).T, strict=True))
+        rows = self.recorder.newest(int(1 / scenario.step_mean) + 1)
         steps = self.recorder.steps
         acted = np.flatnonzero(rows["worker"] >= 0)
         delays = steps - len(rows["worker"]) + acted - rows["observation"][acted]
