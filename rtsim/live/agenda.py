@@ -10,6 +10,8 @@ from rtsim.live.party import Party
 
 #: A process with nothing to do looks this often whether the run is over, ns.
 PATIENCE = 200_000_000
+#: While the environment is late, and logical time stands still, a process with something due looks this often, ns.
+STANDSTILL = 200_000
 
 
 class Agenda:
@@ -34,9 +36,12 @@ class Agenda:
         while not self.party.stopping:
             self.memory.pulses[self._pulse] = wall.now_ns()
             self.take_orders()
-            while self._queue and self._queue[0][0] <= self.party.now() and not self.party.stopping:
+            # By logical time: what is due after a step that has not begun waits for it.
+            while self._queue and self._queue[0][0] <= self.party.logical_now() and not self.party.stopping:
                 heapq.heappop(self._queue)[2]()
             left = self._queue[0][0] - self.party.now() if self._queue else PATIENCE
+            if left <= 0 and self._queue[0][0] > self.party.logical_now():
+                left = STANDSTILL
             if left > 0 and not self.lifeline.wait(min(left, PATIENCE)):
                 return
 

@@ -71,7 +71,7 @@ class Party:
         return wall.now_ns() - self.origin
 
     def logical_now(self) -> int:
-        """Logical time, ns; ask for it under the lock only."""
+        """Logical time, ns. Outside of the lock it may be later than a step that begins at this very moment."""
         return min(self.now(), self.starts[self.published + 1] - 1)
 
     @property
@@ -168,6 +168,5 @@ class Turn:
 def _starts(plan: LivePlan) -> list[int]:
     """Start of every step, and of one that never comes, ns."""
     clock, count = StepClock(plan.scenario.step_time, plan.scenario.seed), plan.scenario.steps
-    starts = np.concatenate([clock.block() for _ in range(count // 1024 + 2)])[: count + 1]
-    found: list[int] = starts.tolist()
+    found: list[int] = np.concatenate([clock.block() for _ in range(count // 1024 + 1)])[:count].tolist()
     return [*found, 2**62]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -30,7 +31,12 @@ def plan(steps: int = 180, workers: int = 4, **more: object) -> LivePlan:
 
 def processes(parent: int) -> list[psutil.Process]:
     """The processes of a run, the environment first."""
-    return [p for p in psutil.Process(parent).children() if "rtsim.live.process" in " ".join(p.cmdline())]
+    found = []
+    for process in psutil.Process(parent).children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "rtsim.live.process" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 class After:
@@ -142,6 +148,32 @@ def test_an_agent_that_throws_is_told_of_before_the_run_begins():
     bad = LivePlan(Scenario("max_time", "40ms", steps=60), "atari:Boxing", "scripted")
     with pytest.raises(LiveFault, match=r"could not begin: .*no scripted player"):
         play(bad)
+
+
+def test_a_late_environment_stops_logical_time_for_all():
+    """Learners and workers of a stopped environment wait; their work does not run away in zero time."""
+    scenario = Scenario(
+        "max_time(initial_max=p99.9)", "20ms", workers=3, steps=240, seed=1, learning_time="10ms", learners=2
+    )
+
+    def stall() -> None:
+        environment = processes(os.getpid())[0]
+        environment.suspend()
+        threading.Timer(0.5, environment.resume).start()
+
+    after = After(60, stall)
+    schedule = play(LivePlan(scenario, "blocks"), on_status=after)
+    assert after.done
+    assert len(schedule) == 240
+    assert schedule.live is not None
+    assert schedule.live["late_ns"].max() > 300_000_000
+    assert schedule.header["live"]["rows_lost"] == 0
+    assert schedule.header["live"]["faults"] == []
+    spans = schedule.spans
+    assert spans is not None
+    # Of constant times: what ended while the environment stood still may be late, but nothing is early.
+    assert (spans["end_ns"] - spans["start_ns"]).min() >= 20_000_000
+    assert (schedule.updates["end_ns"] - schedule.updates["start_ns"]).min() >= 10_000_000
 
 
 def test_two_runs_at_once_do_not_collide():
