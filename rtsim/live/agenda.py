@@ -27,7 +27,7 @@ class Agenda:
 
     def __init__(self, party: Party, lifeline: wall.Lifeline, pulse: int) -> None:
         self.party, self.memory, self.lifeline = party, party.memory, lifeline
-        self._pulse = pulse
+        self._pulse, self._own_bell = pulse, party.bells[pulse - 1]
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
 
@@ -37,18 +37,23 @@ class Agenda:
             self.memory.pulses[self._pulse] = wall.now_ns()
             self.take_orders()
             # By logical time: what is due after a step that has not begun waits for it.
-            while self._queue and self._queue[0][0] <= self.party.logical_now() and not self.party.stopping:
+            if self._queue and self._queue[0][0] <= self.party.logical_now():
                 heapq.heappop(self._queue)[2]()
+                continue
             left = self._queue[0][0] - self.party.now() if self._queue else PATIENCE
-            if left <= 0 and self._queue[0][0] > self.party.logical_now():
-                left = STANDSTILL
-            if left > 0 and not self.lifeline.wait(min(left, PATIENCE)):
+            if not self.lifeline.wait(min(left if left > 0 else STANDSTILL, PATIENCE)):
                 return
 
     def at(self, time: int, what: Callable[[], None]) -> None:
         """Do something at ``time``, ns since step 0."""
         heapq.heappush(self._queue, (time, self._order, what))
         self._order += 1
+
+    def ring(self, bells: set[int]) -> None:
+        """Wake other processes; this one looks at once."""
+        for bell in bells:
+            if bell != self._own_bell:
+                wall.ring(bell)
 
     def take_orders(self) -> None:
         """Look what others have noted down for this process."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtsim.live import memory as m
 from rtsim.live.intake import Intake, Taken
 from rtsim.live.memory import Memory
-from rtsim.live.party import Files, Party
+from rtsim.live.party import Files, Party, waiting
 
 
 class Desk:
@@ -30,14 +30,24 @@ class Desk:
     def publish(self, step: int) -> tuple[Taken, set[int]]:
         """Begin a step: the action it reads, and the bells of the processes that have something to do now.
 
-        Under the lock, in the order of the design: observation ``step`` is published; what was
-        released until then goes through the mailbox; workers, then learners that wait for this
-        step are asked in order of index.
+        Under the lock, in the order of the design: workers whose time came before are asked;
+        observation ``step`` is published; what was released until then goes through the
+        mailbox; workers that are due now or wait for this step, then learners, are asked in
+        order of index.
         """
-        with self.party.turn():
+        party, start = self.party, self.party.starts[step]
+        with party.turn():
+            bells = party.settle(start - 1)
             self.memory.control[m.PUBLISHED] = step
             self.intake.collect()
-            return self.intake.take(step), self._start_waiting(step)
+            taken = self.intake.take(step)
+            party.wake_waiting(step)
+            bells |= party.settle(start)
+            for k in waiting(self.memory.learners, step):
+                bell = party.start_learner(k, start) if k in party.host_of_learner else None
+                if bell is not None:
+                    bells.add(bell)
+        return taken, bells
 
     def collect_early(self) -> None:
         """Take in what has been posted, if nobody else is at it."""
@@ -57,22 +67,6 @@ class Desk:
         index = self.memory.control[m.STEPS]
         self.memory.steps[index % m.STEP_RING] = array("q", row)
         self.memory.control[m.STEPS] = index + 1
-
-    def _start_waiting(self, step: int) -> set[int]:
-        party, workers, start = self.party, self.memory.workers, self.party.starts[step]
-        bells: set[int] = set()
-        for worker in _waiting(workers, step):
-            answer = party.ask(worker, start)
-            if answer is not None:
-                workers[worker, m.STEP], workers[worker, m.TIME] = answer
-                workers[worker, m.STATUS] = m.STARTED
-            if workers[worker, m.STATUS] != m.WAITING:
-                bells.add(party.bells[party.host_of_worker[worker]])
-        for k in _waiting(self.memory.learners, step):
-            bell = party.start_learner(k, start) if k in party.host_of_learner else None
-            if bell is not None:
-                bells.add(bell)
-        return bells
 
 
 class Rehearsal:
@@ -105,9 +99,3 @@ class Rehearsal:
         self._desk.intake.forget()
         self._desk.put(0, self._observation, None)
         self._desk.write(m.EMPTY_ROW)
-
-
-def _waiting(actors: NDArray[np.int64], step: int) -> list[int]:
-    """Who waits for a step up to this one, in order of index."""
-    found: list[int] = ((actors[:, m.STATUS] == m.WAITING) & (actors[:, m.STEP] <= step)).nonzero()[0].tolist()
-    return found

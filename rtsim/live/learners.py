@@ -95,5 +95,4 @@ class LearningProcess(Agenda):
             now = max(party.logical_now(), int(self.memory.computed[k, 0]))
             # Those whose updates land may go on at this very time, and are asked in order of index.
             bells = [party.start_learner(j, now) for j in sorted(self.updates.finish(k, now))]
-        for bell in {bell for bell in bells if bell is not None}:
-            wall.ring(bell)
+        self.ring({bell for bell in bells if bell is not None})

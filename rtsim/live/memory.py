@@ -29,9 +29,10 @@ CONTROL_SIZE = 16
 #: BUSY_FROM is the logical start of what is under way, or -1.
 STATUS, STEP, TIME, COUNT, BUSY_FROM, RESTARTS = range(6)
 ACTOR_COLUMNS = 6
-#: A worker is to sleep until TIME (then its own process asks again), waits for the publication of STEP, has been
-#: started by the environment on observation STEP at TIME, is busy, sleeps, or is gone.
-ASLEEP, WAITING, STARTED, BUSY, SLEEPING, DEAD = range(6)
+#: A worker sleeps until TIME, when anybody may ask the rule for it; waits for the publication of STEP; has been
+#: started on observation STEP at TIME; is busy; or its process is gone. What is asleep or waits changes under the
+#: lock only; what is started or busy belongs to its process.
+ASLEEP, WAITING, STARTED, BUSY, DEAD = range(5)
 
 #: A row of an inference, as its worker writes it when it has ended; its actions stand beside it.
 INFERENCE = ("inference", "observation", "start", "end", "release", "version", "component", "began", "posted")

@@ -3,8 +3,8 @@
 Logical time is the wall clock since step 0, except that it stands still just before a step
 that the environment has not begun yet though it is due: so who acts in that moment acts
 before the step, in every record. A worker that wakes late from a wait that the rule asked for
-is treated as if it had woken in time, as the rule's contract has it; what it was late counts
-in the duration of its inference.
+is treated as if it had woken in time, as the rule's contract has it: others ask for it in its
+turn; what it was late counts in the duration of its inference.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtsim.errors import RuleFault
 from rtsim.live import memory as m
@@ -100,27 +101,53 @@ class Party:
         """Alone with the rule: its memory is read on entering and written on leaving."""
         return Turn(self)
 
-    def ask(self, worker: int, time: int) -> Start | None:
-        """Ask the rule at logical ``time`` when an idle worker may start; None: it sleeps or waits, as noted down."""
-        row = self.memory.workers[worker]
+    def settle(self, until: int) -> set[int]:
+        """Ask the rule for every worker whose time has come by logical ``until``, in order of time and index.
+
+        Whoever has the lock does so for all before it does anything later of its own, so that a
+        worker whose process wakes late is asked no later than its turn. Under the lock.
+
+        Returns
+        -------
+        set of int
+            Bells of the processes that have something to look at.
+        """
+        rows = self.memory.workers
+        bells: set[int] = set()
         while True:
-            step = self.step_at(time)
-            program = self.program
-            answer = program.next_start(time, worker, step, self.starts[step], program.params, program.state)
-            if answer == time:
-                return Start(step, time)
-            if answer >= 0:
-                if answer < time:
-                    raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
-                row[m.TIME], row[m.STATUS] = answer, m.ASLEEP
-                return None
-            wanted = -1 - answer
-            if wanted <= step:
-                raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
-            if wanted > self.published:
-                row[m.STEP], row[m.STATUS] = wanted, m.WAITING
-                return None
-            time = self.starts[wanted]  # it has been published while this process was late
+            due = ((rows[:, m.STATUS] == m.ASLEEP) & (rows[:, m.TIME] <= until)).nonzero()[0]
+            if not len(due):
+                return bells
+            worker = int(due[rows[due, m.TIME].argmin()])  # the first of equals
+            self.ask(worker, int(rows[worker, m.TIME]))
+            bells.add(self.bells[self.host_of_worker[worker]])
+
+    def wake_waiting(self, step: int) -> None:
+        """Workers that wait for this step, which begins now, are to be asked at its start."""
+        rows = self.memory.workers
+        for worker in waiting(rows, step):
+            rows[worker, m.TIME], rows[worker, m.STATUS] = self.starts[step], m.ASLEEP
+
+    def ask(self, worker: int, time: int) -> None:
+        """Ask the rule at logical ``time`` when an idle worker may start, and note the answer down in its row."""
+        row, program, step = self.memory.workers[worker], self.program, self.step_at(time)
+        answer = program.next_start(time, worker, step, self.starts[step], program.params, program.state)
+        if answer == time:
+            row[m.STEP], row[m.TIME] = step, time
+            row[m.STATUS] = m.STARTED
+            return
+        if answer >= 0:
+            if answer < time:
+                raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
+            row[m.TIME], row[m.STATUS] = answer, m.ASLEEP
+            return
+        wanted = -1 - answer
+        if wanted <= step:
+            raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
+        if wanted <= self.published:  # it has begun by now, and the worker is asked at its start
+            row[m.TIME], row[m.STATUS] = self.starts[wanted], m.ASLEEP
+        else:
+            row[m.STEP], row[m.STATUS] = wanted, m.WAITING
 
     def start_learner(self, k: int, time: int) -> int | None:
         """Ask the learner rule, and note down a start for learner k's process; returns its bell, or None: it waits."""
@@ -133,7 +160,7 @@ class Party:
         return self.bells[self.host_of_learner[k]]
 
     def ask_learner(self, k: int, time: int) -> Start | None:
-        """The same as :meth:`ask` of a learner."""
+        """Ask the learner rule at logical ``time``; None: the learner waits, as noted down."""
         row = self.memory.learners[k]
         state = self.memory.learner_state.tolist()
         while True:
@@ -147,6 +174,12 @@ class Party:
                 row[m.STEP], row[m.STATUS] = wanted, m.WAITING
                 return None
             time = self.starts[wanted]
+
+
+def waiting(actors: NDArray[np.int64], step: int) -> list[int]:
+    """Who waits for a step up to this one, in order of index."""
+    found: list[int] = ((actors[:, m.STATUS] == m.WAITING) & (actors[:, m.STEP] <= step)).nonzero()[0].tolist()
+    return found
 
 
 class Turn:

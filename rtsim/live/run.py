@@ -332,7 +332,7 @@ class _Run:
         steps = self.recorder.steps
         acted = np.flatnonzero(rows["worker"] >= 0)
         delays = steps - len(rows["worker"]) + acted - rows["observation"][acted]
-        letters = np.array(list("..bb.x"))[self.memory.workers[:, m.STATUS]]
+        letters = np.array(list("..bbx"))[self.memory.workers[:, m.STATUS]]
         return Status(
             step=steps,
             steps=scenario.steps,

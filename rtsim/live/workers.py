@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from rtsim.clocks.draws import DrawnDurations, Durations
 from rtsim.errors import RuleFault
 from rtsim.live import memory as m
@@ -55,34 +53,32 @@ class InferenceProcess(Agenda):
             for _ in range(int(self.memory.workers[w, m.COUNT])):
                 self.draws[w].draw(0)
         self.inline = Updates(party, range(1), draws) if party.program.learns and party.scenario.learning_time else None
+        self.alarms: dict[int, int] = {}  # for when each sleeping worker has an entry in the queue
         self.last_left = dict.fromkeys(workers, 0)  # when the last inference left a worker's pipeline
 
     def take_orders(self) -> None:
-        """What the environment has noted down for workers that waited for a step."""
+        """Begin what has been started, by whoever asked the rule, and set alarms for workers that sleep."""
         own = self.memory.workers[self.workers.start : self.workers.stop]
-        for offset in np.flatnonzero(own[:, m.STATUS] == m.STARTED).tolist():
+        for offset in (own[:, m.STATUS] == m.STARTED).nonzero()[0].tolist():
             w = self.workers.start + offset
             own[offset, m.STATUS] = m.BUSY
             self._begin(w, Start(int(own[offset, m.STEP]), int(own[offset, m.TIME])))
-        for offset in np.flatnonzero(own[:, m.STATUS] == m.ASLEEP).tolist():
-            w = self.workers.start + offset
-            self._ask_at(w, int(own[offset, m.TIME]))
+        for offset in (own[:, m.STATUS] == m.ASLEEP).nonzero()[0].tolist():
+            w, time = self.workers.start + offset, int(own[offset, m.TIME])
+            if self.alarms.get(w) != time:
+                self.alarms[w] = time
+                self.at(time, self._settle)
 
-    def _ask_at(self, w: int, time: int) -> None:
-        self.memory.workers[w, m.STATUS] = m.SLEEPING
-        self.at(time, lambda: self._ask(w, time))
-
-    def _ask(self, w: int, time: int) -> None:
+    def _settle(self) -> None:
+        """Some worker's time has come."""
         with self.party.turn():
-            answer = self.party.ask(w, time)
-        self._follow(w, answer)
+            bells = self.party.settle(self.party.logical_now())
+        self.ring(bells)
 
-    def _follow(self, w: int, answer: Start | None) -> None:
-        row = self.memory.workers[w]
-        if answer is not None:
-            self._begin(w, answer)
-        elif row[m.STATUS] == m.ASLEEP:
-            self._ask_at(w, int(row[m.TIME]))
+    def _sleep(self, w: int, time: int) -> None:
+        """A worker of this process is to be asked at ``time``; from now on anybody may do so."""
+        self.memory.workers[w, m.TIME] = time
+        self.memory.workers[w, m.STATUS] = m.ASLEEP
 
     def _begin(self, w: int, start: Start) -> None:
         """Start an inference, after learning if the rule learns first."""
@@ -107,11 +103,9 @@ class InferenceProcess(Agenda):
         self.last_left[w] = end if stages > 1 else 0
         if stages > 1:
             self.at(end, lambda: self._finish(inference, asks=False))
-            self._ask_at(w, start + stage)
-        elif self.timed:
-            self.at(end, lambda: self._finish(inference))
+            self._sleep(w, start + stage)
         else:
-            self._finish(inference)
+            self.at(end if self.timed else party.now(), lambda: self._finish(inference))
 
     def _choose(self, w: int, index: int, observation: int, component: int) -> tuple[int, ...]:
         place = observation % m.FRAMES
@@ -122,8 +116,10 @@ class InferenceProcess(Agenda):
         """An inference has ended: ask the rule what becomes of its action, and when to go on."""
         party, program, w = self.party, self.party.program, inference.worker
         self._wait_for_room(w)
+        learns = self.inline is not None and program.learns == "after"
         with party.turn():
             end = max(party.logical_now(), inference.start)
+            bells = party.settle(end - 1)
             step = party.step_at(end)
             release, free = program.on_end(
                 end,
@@ -138,18 +134,13 @@ class InferenceProcess(Agenda):
             if free < end or 0 <= release < end or (DROP < release < 0 and -1 - release <= step):
                 raise RuleFault(f"rule {party.scenario.rule} answers release {release}, free {free} at {end} ns")
             self._post(inference, end, release)
-            learns = self.inline is not None and program.learns == "after"
-            answer = party.ask(w, free) if asks and free == end and not learns else None
-        if not asks:
-            return
-        if learns:
+            if asks and not learns:
+                self._sleep(w, free)
+            bells |= party.settle(end)
+        self.ring(bells)
+        if asks and learns:
             assert self.inline is not None
-            step = party.step_at(end)
-            self.inline.one(self, 0, Start(step, end), lambda done: self._ask_at(w, max(free, done)))
-        elif free > end:
-            self._ask_at(w, free)
-        else:
-            self._follow(w, answer)
+            self.inline.one(self, 0, Start(step, end), lambda done: self._sleep(w, max(free, done)))
 
     def _wait_for_room(self, w: int) -> None:
         """The recorder has to take old rows out of the ring before new ones can be written."""

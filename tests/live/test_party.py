@@ -14,7 +14,7 @@ from rtsim.live import LivePlan, wall
 from rtsim.live import memory as m
 from rtsim.live.lock import ProcessLock
 from rtsim.live.memory import Memory
-from rtsim.live.party import Files, Party, Start
+from rtsim.live.party import Files, Party
 from rtsim.scenario import Scenario
 from rtsim.schedulers import Program, Rule, at_step, register
 
@@ -61,19 +61,45 @@ def test_who_asks_late_is_asked_at_the_time_it_should_have_woken(party):
 
 def test_a_worker_that_must_wait_is_noted_down(party):
     with party.turn():
-        assert party.ask(1, 3 * STEP + 7) is None
+        party.ask(1, 3 * STEP + 7)
     assert party.memory.workers[1, m.STATUS] == m.WAITING
     assert party.memory.workers[1, m.STEP] == 4
 
 
 def test_a_step_that_was_published_meanwhile_is_asked_for_at_its_own_time(party):
     # At logical time 2.5 the rule says at_step(3), which has begun by now: asked again at its start, it says go.
-    with party.turn():
-        assert party.ask(0, 2 * STEP + STEP // 2) == Start(3, 3 * STEP)
     # The rule's memory is shared: the second worker finds step 3 taken.
+    rows = party.memory.workers
+    rows[:, m.STATUS], rows[:, m.TIME] = m.ASLEEP, [2 * STEP + STEP // 2, 2 * STEP + STEP // 2 + 1]
     with party.turn():
-        assert party.ask(1, 2 * STEP + STEP // 2) is None
-    assert party.memory.workers[1, m.STEP] == 4
+        bells = party.settle(3 * STEP)
+    assert rows[0, [m.STATUS, m.STEP, m.TIME]].tolist() == [m.STARTED, 3, 3 * STEP]
+    assert rows[1, [m.STATUS, m.STEP]].tolist() == [m.WAITING, 4]
+    assert bells == {party.bells[0], party.bells[1]}
+
+
+def test_who_is_due_is_asked_in_order_of_time_then_index_and_others_are_left_alone(party, monkeypatch):
+    asked = []
+    monkeypatch.setattr(party.program, "next_start", lambda now, w, *_: asked.append((now, w)) or now)
+    rows = party.memory.workers
+    for times, expected in (([7, 5], [(5, 1), (7, 0)]), ([6, 6], [(6, 0), (6, 1)]), ([9, 5], [(5, 1)])):
+        asked.clear()
+        rows[:, m.STATUS], rows[:, m.TIME] = m.ASLEEP, times
+        with party.turn():
+            party.settle(8)
+        assert asked == expected
+    assert rows[0, m.STATUS] == m.ASLEEP
+    rows[0, m.STATUS] = m.BUSY  # and so are those that are not asleep
+    with party.turn():
+        assert party.settle(100) == set()
+
+
+def test_a_step_wakes_those_that_wait_for_it(party):
+    rows = party.memory.workers
+    rows[:, m.STATUS], rows[:, m.STEP] = m.WAITING, [4, 5]
+    party.wake_waiting(4)
+    assert rows[0, [m.STATUS, m.TIME]].tolist() == [m.ASLEEP, 4 * STEP]
+    assert rows[1, m.STATUS] == m.WAITING
 
 
 def test_a_rule_that_fails_leaves_its_memory_as_it_was_and_the_lock_open(party):
