@@ -8,6 +8,7 @@ into one line on stderr and exit code 2.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import stat
 import tempfile
@@ -141,6 +142,8 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
 class Reservation:
     """Room on the disk for a file that is written at the end of long work: a full disk is met at the beginning.
 
+    For a device or a pipe nothing is reserved; it is written to as it is.
+
     Parameters
     ----------
     path : str or Path
@@ -154,9 +157,13 @@ class Reservation:
     """
 
     def __init__(self, path: str | Path, size: int) -> None:
-        self._path = path
+        self._path, self._handle, self._temporary = path, -1, ""
         try:
             target = Path(os.path.realpath(path))
+            if target.is_symlink():
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            if os.path.exists(path) and not os.path.isfile(path):
+                return
             self._handle, self._temporary = tempfile.mkstemp(dir=target.parent, prefix=TEMPORARY)
         except OSError as error:
             raise FileProblem(f"cannot write {_shown(path)}: {error.strerror}") from error
@@ -171,6 +178,8 @@ class Reservation:
 
     def fill(self, data: bytes) -> Path:
         """Write the file; it appears whole."""
+        if self._handle < 0:
+            return write_atomically(self._path, data)
         try:
             view = memoryview(data)
             while view:

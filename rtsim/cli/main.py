@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         # What a batch system sends when time is up: keep what is finished, as for Ctrl-C.
         signal.signal(signal.SIGTERM, _interrupt)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed
     try:
         if words == ["--version"]:
             from rtsim import __version__

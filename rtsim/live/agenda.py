@@ -55,6 +55,11 @@ class Agenda:
             if bell != self._own_bell:
                 wall.ring(bell)
 
+    def wait_for(self, room: Callable[[], bool]) -> None:
+        """Wait until there is room in a ring, or the run is over."""
+        while not room() and not self.party.stopping:
+            self.lifeline.wait(1_000_000)
+
     def take_orders(self) -> None:
         """Look what others have noted down for this process."""
         raise NotImplementedError

@@ -87,9 +87,11 @@ def simulate_recorded(schedule: Schedule) -> Schedule:
         for own in (np.flatnonzero(spans["worker"] == w) for w in range(scenario.workers))
     ]
     taken = updates["end_ns"] - updates["start_ns"]
+    # Updates that land as one are recorded as one, with the time of the slowest: it is what all of them wait for.
+    merged = scenario.learner.merged
     learned = [
         _in_order(updates["start_ns"][own], taken[own])
-        for own in (np.flatnonzero(updates["learner"] == k) for k in range(scenario.learner_count))
+        for own in (np.flatnonzero(merged | (updates["learner"] == k)) for k in range(scenario.learner_count))
     ]
     return simpy_clock.simulate(scenario, spans=True, draws=RecordedDurations(inferences, learned, NEVER))
 

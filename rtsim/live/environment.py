@@ -58,6 +58,7 @@ class EnvironmentProcess:
             woke = wall.wait_awake(deadline) - party.origin
             if party.stopping:
                 return
+            party.memory.pulses[0] = wall.now_ns()
             taken, bells = self.desk.publish(step)
             for bell in bells:
                 wall.ring(bell)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
 from rtsim.clocks.draws import DrawnDurations
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.agenda import Agenda
-from rtsim.live.party import Party, Start
+from rtsim.live.party import Party, Start, started
 
 
 class Updates:
@@ -38,7 +36,7 @@ class Updates:
 
     def begin(self, k: int, start: Start) -> None:
         """Learner k reads the parameters; its batch is drawn from the steps that have begun."""
-        self.memory.computed[k] = (start.time, -1, start.step, self.party.version)
+        self.memory.computed[k] = (start.time, -1, start.step, start.version)
         self.memory.learners[k, m.STATUS], self.memory.learners[k, m.BUSY_FROM] = m.BUSY, start.time
         self.memory.learners[k, m.COUNT] += 1
 
@@ -82,17 +80,19 @@ class LearningProcess(Agenda):
     def take_orders(self) -> None:
         """Starts that were decided elsewhere: by the environment, or by whoever made a learner's update land."""
         own = self.memory.learners[self.learners.start : self.learners.stop]
-        for offset in np.flatnonzero(own[:, m.STATUS] == m.STARTED).tolist():
-            self._begin(self.learners.start + offset, Start(int(own[offset, m.STEP]), int(own[offset, m.TIME])))
+        for offset, start in started(own):
+            self._begin(self.learners.start + offset, start)
 
     def _begin(self, k: int, start: Start) -> None:
         self.updates.begin(k, start)
         self.at(start.time + self.updates.draws[k].draw(start.time)[0], lambda: self._finish(k))
 
     def _finish(self, k: int) -> None:
-        party = self.party
+        party, control, room = self.party, self.memory.control, m.UPDATE_RING - len(self.memory.learners)
+        self.wait_for(lambda: control[m.UPDATES] - control[m.UPDATES_TAKEN] < room)
         with party.turn():
             now = max(party.logical_now(), int(self.memory.computed[k, 0]))
+            bells = party.settle(now - 1)  # they start with the parameters as they were
             # Those whose updates land may go on at this very time, and are asked in order of index.
-            bells = [party.start_learner(j, now) for j in sorted(self.updates.finish(k, now))]
-        self.ring({bell for bell in bells if bell is not None})
+            again = [party.start_learner(j, now) for j in sorted(self.updates.finish(k, now))]
+        self.ring(bells | {bell for bell in again if bell is not None})

@@ -21,14 +21,15 @@ from rtsim.schedulers.learners import state_size
 
 #: ``control``: when step 0 begins (monotonic ns; 0: not yet), newest step that has begun (-1), 1: all leave,
 #: 1: the environment has done its last step, updates landed so far, rows written to
-#: the rings of steps and updates, 1: the environment has the real-time class, 1: and a core to itself.
-ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, STEPS, UPDATES, REALTIME, PINNED = range(9)
+#: the rings of steps and updates, 1: the environment has the real-time class, 1: and a core to itself,
+#: rows of updates that the recorder has taken.
+ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, STEPS, UPDATES, REALTIME, PINNED, UPDATES_TAKEN = range(10)
 CONTROL_SIZE = 16
 
 #: ``workers``, a row per worker, and ``learners``, a row per learner: what it does, and until or since when.
-#: BUSY_FROM is the logical start of what is under way, or -1.
-STATUS, STEP, TIME, COUNT, BUSY_FROM, RESTARTS = range(6)
-ACTOR_COLUMNS = 6
+#: BUSY_FROM is the logical start of what is under way, or -1; START_VERSION the updates landed when it was started.
+STATUS, STEP, TIME, COUNT, BUSY_FROM, RESTARTS, START_VERSION = range(7)
+ACTOR_COLUMNS = 7
 #: A worker sleeps until TIME, when anybody may ask the rule for it; waits for the publication of STEP; has been
 #: started on observation STEP at TIME; is busy; or its process is gone. What is asleep or waits changes under the
 #: lock only; what is started or busy belongs to its process.

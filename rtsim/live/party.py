@@ -10,7 +10,7 @@ turn; what it was late counts in the duration of its inference.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -27,10 +27,11 @@ from rtsim.timing import StepClock
 
 
 class Start(NamedTuple):
-    """A worker or learner starts, at logical time ``time`` with ``step`` the newest step."""
+    """A worker or learner starts: newest step, logical time, and version of the parameters then."""
 
     step: int
     time: int
+    version: int
 
 
 class Files(NamedTuple):
@@ -133,8 +134,7 @@ class Party:
         row, program, step = self.memory.workers[worker], self.program, self.step_at(time)
         answer = program.next_start(time, worker, step, self.starts[step], program.params, program.state)
         if answer == time:
-            row[m.STEP], row[m.TIME] = step, time
-            row[m.STATUS] = m.STARTED
+            _start(row, Start(step, time, self.version))
             return
         if answer >= 0:
             if answer < time:
@@ -154,9 +154,7 @@ class Party:
         answer = self.ask_learner(k, time)
         if answer is None:
             return None
-        row = self.memory.learners[k]
-        row[m.STEP], row[m.TIME] = answer
-        row[m.STATUS] = m.STARTED
+        _start(self.memory.learners[k], answer)
         return self.bells[self.host_of_learner[k]]
 
     def ask_learner(self, k: int, time: int) -> Start | None:
@@ -168,12 +166,25 @@ class Party:
             answer = self.learner.may_start(time, k, step, self.learner_params, state)
             if answer == time:
                 self.memory.learner_state[:] = state
-                return Start(step, time)
+                return Start(step, time, self.version)
             wanted = -1 - answer
             if wanted > self.published:
                 row[m.STEP], row[m.STATUS] = wanted, m.WAITING
                 return None
             time = self.starts[wanted]
+
+
+def _start(row: NDArray[np.int64], start: Start) -> None:
+    row[m.STEP], row[m.TIME], row[m.START_VERSION] = start
+    row[m.STATUS] = m.STARTED  # last: from now on the row belongs to its process
+
+
+def started(actors: NDArray[np.int64]) -> Iterator[tuple[int, Start]]:
+    """Those that have been started, by place, which are busy from now on. For the process they belong to."""
+    for place in (actors[:, m.STATUS] == m.STARTED).nonzero()[0].tolist():
+        row = actors[place]
+        row[m.STATUS] = m.BUSY
+        yield place, Start(int(row[m.STEP]), int(row[m.TIME]), int(row[m.START_VERSION]))
 
 
 def waiting(actors: NDArray[np.int64], step: int) -> list[int]:

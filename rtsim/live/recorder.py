@@ -87,6 +87,7 @@ class Recorder:
         self.reward += float(_rewards(fresh[:, m.STEP_ROW.index("reward_bits")]).sum())
         fresh, self._taken_updates = self._take(memory.updates, self._taken_updates, memory.control[m.UPDATES])
         self._updates.append(fresh)
+        memory.control[m.UPDATES_TAKEN] = self._taken_updates
         for w in np.flatnonzero(memory.heads != memory.drained).tolist():
             fresh, end = self._take(memory.inferences[w], int(memory.drained[w]), int(memory.heads[w]))
             self._inferences.append(np.column_stack([np.full(len(fresh), w), fresh]))

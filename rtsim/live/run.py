@@ -118,7 +118,8 @@ def play(plan: LivePlan, *, on_status: Callable[[Status], None] | None = None) -
             run.start()
             run.supervise()
         except KeyboardInterrupt:
-            raise RunInterrupted(run.finish("interrupted")) from None
+            with wall.uninterrupted():
+                raise RunInterrupted(run.finish("interrupted")) from None
         found = run.finish()
         if found is None:
             raise LiveFault("the environment process ended before its first step" + run.last_words())
@@ -163,7 +164,8 @@ class _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        with wall.uninterrupted():
+            self._leave()
         for child in self.children:
             child.log.close()
         self._lock_file.close()
@@ -199,6 +201,11 @@ class _Run:
             environment = self.children[0]
             if environment.process.poll() is not None and not self.memory.control[m.FINISHED]:
                 self._note(0, "ended" + self._words(environment), restarted=False)
+                self.ended = "environment lost"
+                return
+            hung = wall.now_ns() - int(self.memory.pulses[0]) > (HUNG + 2 * self.plan.scenario.step_mean) * 1e9
+            if hung and wall.now_ns() > self.memory.control[m.ORIGIN]:
+                self._note(0, f"hung for {HUNG:g} s", restarted=False)
                 self.ended = "environment lost"
                 return
             self._look_after()

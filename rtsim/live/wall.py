@@ -9,7 +9,9 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 #: How long before a deadline the environment wakes up: sleeping overshoots, and there is something to prepare.
 EARLY_NS = 2_000_000
@@ -71,6 +73,22 @@ def pin(environment: bool) -> bool:
             os.sched_setaffinity(0, cores[-1:] if environment else cores[:-1])
             return True
     return False
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """While what was recorded is put together and written, a second Ctrl-C is not heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Lifeline:

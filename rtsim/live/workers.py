@@ -11,7 +11,7 @@ from rtsim.live import wall
 from rtsim.live.agenda import Agenda
 from rtsim.live.agents import Agent
 from rtsim.live.learners import Updates
-from rtsim.live.party import Party, Start
+from rtsim.live.party import Party, Start, started
 from rtsim.schedulers import DROP
 
 
@@ -59,10 +59,8 @@ class InferenceProcess(Agenda):
     def take_orders(self) -> None:
         """Begin what has been started, by whoever asked the rule, and set alarms for workers that sleep."""
         own = self.memory.workers[self.workers.start : self.workers.stop]
-        for offset in (own[:, m.STATUS] == m.STARTED).nonzero()[0].tolist():
-            w = self.workers.start + offset
-            own[offset, m.STATUS] = m.BUSY
-            self._begin(w, Start(int(own[offset, m.STEP]), int(own[offset, m.TIME])))
+        for offset, start in started(own):
+            self._begin(self.workers.start + offset, start)
         for offset in (own[:, m.STATUS] == m.ASLEEP).nonzero()[0].tolist():
             w, time = self.workers.start + offset, int(own[offset, m.TIME])
             if self.alarms.get(w) != time:
@@ -83,18 +81,18 @@ class InferenceProcess(Agenda):
     def _begin(self, w: int, start: Start) -> None:
         """Start an inference, after learning if the rule learns first."""
         if self.inline and self.party.program.learns == "before":
-            self.inline.one(self, 0, start, lambda end: self._infer(w, start.step, end))
+            self.inline.one(self, 0, start, lambda end: self._infer(w, Start(start.step, end, self.party.version)))
         else:
-            self._infer(w, start.step, start.time)
+            self._infer(w, start)
 
-    def _infer(self, w: int, observation: int, start: int) -> None:
+    def _infer(self, w: int, begun: Start) -> None:
+        observation, start, version = begun
         party, row = self.party, self.memory.workers[w]
         began = party.now()
         row[m.STATUS], row[m.BUSY_FROM] = m.BUSY, start
         index = int(row[m.COUNT])
         row[m.COUNT] = index + 1
         duration, component = self.draws[w].draw(start) if self.timed else (0, 0)
-        version = party.version
         actions = self._choose(w, index, observation, component)
         inference = Inference(w, index, observation, start, version, component, actions, began)
         stages, skip = party.program.stages, party.program.skip
@@ -140,13 +138,12 @@ class InferenceProcess(Agenda):
         self.ring(bells)
         if asks and learns:
             assert self.inline is not None
-            self.inline.one(self, 0, Start(step, end), lambda done: self._sleep(w, max(free, done)))
+            self.inline.one(self, 0, Start(step, end, party.version), lambda done: self._sleep(w, max(free, done)))
 
     def _wait_for_room(self, w: int) -> None:
         """The recorder has to take old rows out of the ring before new ones can be written."""
         ring = self.memory.inferences.shape[1]
-        while self.memory.heads[w] - self.memory.drained[w] >= ring - 1 and not self.party.stopping:
-            self.lifeline.wait(1_000_000)
+        self.wait_for(lambda: bool(self.memory.heads[w] - self.memory.drained[w] < ring - 1))
 
     def _post(self, i: Inference, end: int, release: int) -> None:
         memory = self.memory

@@ -119,7 +119,10 @@ def test_ctrl_c_ends_everything_and_keeps_the_recording(tmp_path):
     children = processes(running.pid)
     before = time.monotonic()
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    try:
+        out, err = running.communicate(timeout=20)
+    finally:
+        running.kill()
     assert time.monotonic() - before < 4  # of which the tables and the file take a part
     assert running.returncode == 130, err
     assert "steps" in out
@@ -128,6 +131,54 @@ def test_ctrl_c_ends_everything_and_keeps_the_recording(tmp_path):
     assert len(schedule) > 20
     assert schedule.header["live"]["ended"] == "interrupted"
     assert replay(schedule).faithful
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [(signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM), (signal.SIGHUP,)],
+    ids=["Ctrl-C twice", "Ctrl-C, then ended", "terminal closed"],
+)
+def test_impatience_does_not_lose_the_recording(signals, tmp_path):
+    path = tmp_path / "run.npz"
+    command = [sys.executable, "-m", "rtsim", "play", "--workers", "2", "--inference-time", "40ms"]
+    command += ["--seconds", "600", "--record", str(path)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        limit = time.monotonic() + 60
+        while len(processes(running.pid)) < 3 and time.monotonic() < limit:
+            time.sleep(0.05)
+        time.sleep(4)
+        for number in signals:
+            running.send_signal(number)
+            time.sleep(0.08)
+        _, err = running.communicate(timeout=30)
+    finally:
+        running.kill()
+    assert running.returncode == 130, err
+    assert len(Schedule.load(path)) > 20
+    assert [f.name for f in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_a_hung_environment_ends_the_run_and_leaves_what_was_recorded(monkeypatch):
+    monkeypatch.setattr(supervisor, "HUNG", 0.7)
+    schedule = play(plan(steps=3000), on_status=After(60, lambda: processes(os.getpid())[0].suspend()))
+    assert 60 <= len(schedule) < 300
+    assert schedule.header["live"]["ended"] == "environment lost"
+    assert schedule.header["live"]["faults"][0]["process"] == "environment process"
+    assert "hung" in schedule.header["live"]["faults"][0]["what"]
+    assert ended()
+
+
+def test_learners_faster_than_the_recorder_wait_and_lose_no_row():
+    scenario = Scenario(
+        "max_time", "40ms", workers=1, steps=120, learning_time="1us", learners=2, learner_rule="lock_free"
+    )
+    schedule = play(LivePlan(scenario, "blocks"))
+    assert schedule.header["live"]["rows_lost"] == 0
+    versions = schedule.updates["version"]
+    assert len(versions) > 1000
+    np.testing.assert_array_equal(versions, np.arange(1, len(versions) + 1))
+    assert (np.diff(schedule.updates["land_ns"]) >= 0).all()
 
 
 def test_nobody_outlives_a_killed_supervisor():

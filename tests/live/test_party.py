@@ -205,3 +205,22 @@ def test_a_reservation_holds_its_room_and_is_filled_whole(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
     with pytest.raises(FileProblem, match="No such file"):
         Reservation(tmp_path / "no" / "file", 10)
+
+
+def test_a_reservation_for_a_pipe_writes_into_it_and_leaves_it_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    Reservation(pipe, 100).fill(b"abc")
+    assert os.read(reader, 10) == b"abc"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_reservation_does_not_take_the_place_of_a_loop_of_links(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(FileProblem, match="symbolic links"):
+        Reservation(tmp_path / "a", 100)
+    assert (tmp_path / "a").is_symlink()
