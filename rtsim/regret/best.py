@@ -98,8 +98,9 @@ def _in_theory(mdp: TabularMDP, delay: int, every: int) -> DelayedPolicy | None:
     from rtsim.theory import best_delayed
     from rtsim.theory.memoryless import ENUMERATED, PER_POLICY
 
-    policies = float(mdp.actions) ** mdp.states
-    each = PER_POLICY + mdp.states * float(mdp.actions) ** (delay // every)
+    # Exponents are cut where any power but 1's is beyond all limits: the whole number would be long.
+    policies = mdp.actions ** min(mdp.states, 64)
+    each = PER_POLICY + mdp.states * mdp.actions ** min(delay // every, 64)
     if policies > ENUMERATED or policies * each > MOST_WORK:
         return None
     return best_delayed(mdp, delay, every=every)
@@ -120,7 +121,7 @@ class _Search:
 
     def best(self) -> Best:
         """The least loss over the whole Schedule among the best at a first look."""
-        if float(self.mdp.actions) ** self.mdp.states <= self.most:
+        if self.mdp.actions ** min(self.mdp.states, 64) <= self.most:
             complete = True
             for policy in itertools.product(range(self.mdp.actions), repeat=self.mdp.states):
                 self._at_first_look(policy)
@@ -152,7 +153,7 @@ class _Search:
         solved, states = solution(self.mdp), np.arange(self.mdp.states)
         moves, ahead = self.mdp.p[states, solved.policy], self.mdp.r + self.mdp.p @ solved.bias
         delays = np.percentile(self.schedule.delay_steps, [0, 50, 100]).astype(int).tolist()
-        later = [np.linalg.matrix_power(moves, delay) @ ahead for delay in delays]
+        later = [_moved(moves, ahead, delay) for delay in delays]
         return [tuple(found.tolist()) for found in (solved.policy, *(values.argmax(axis=1) for values in later))]
 
     def _climb(self, policy: tuple[int, ...]) -> bool:
@@ -167,6 +168,15 @@ class _Search:
                 if self._at_first_look(other) < self.seen[policy] - 1e-9:
                     policy, changed = other, True
         return True
+
+
+def _moved(moves: NDArray[np.float64], values: NDArray[np.float64], times: int) -> NDArray[np.float64]:
+    """movesᵗ · values; step by step where that is less work than the power of a matrix."""
+    if times > len(moves):
+        return np.asarray(np.linalg.matrix_power(moves, times) @ values, dtype=np.float64)
+    for _ in range(times):
+        values = moves @ values
+    return values
 
 
 def _beginning(schedule: Schedule, steps: int) -> Schedule:

@@ -302,3 +302,10 @@ def test_mdp_of_a_long_text_runs_in_a_sweep(tmp_path):
     grid = Grid(alg=("max_time",), inference_time=("20ms",), workers=(2,), seeds=1, steps=100, mdp=(text,))
     sweep(tmp_path / "run", grid, processes=1)
     assert [row["mdp"] for row in results(tmp_path / "run")] == [text]
+
+
+@pytest.mark.parametrize("name", ["riverswim(states=1200)", "forward(states=2000)"])
+def test_large_mdps_have_a_reference_though_nobody_can_count_their_policies(name):
+    schedule = simulate(Scenario("max_time", "40ms", workers=3, steps=60))
+    best = reference(mdps.of(name), schedule)
+    assert best.label in ("best found", "best found, search stopped")
