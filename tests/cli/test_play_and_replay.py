@@ -34,7 +34,7 @@ BAD = {
     "unknown model": (["--profile", "epyc#gpt"], "model 'gpt' unknown"),
     "real without network": (["--inference-time", "84ms", "--inference", "real"], "needs a network"),
     "greedy without network": (["--inference-time", "84ms", "--agent", "greedy"], "needs a network"),
-    "no such weights": (["--profile", "epyc#55k", "--agent", "greedy:no.pt", "--seconds", "1"], "no such file"),
+    "no such weights": (["--profile", "epyc#55k", "--agent", "greedy:no.pt", "--seconds", "1"], "No such file"),
     "no scripted player": (
         ["--inference-time", "84ms", "--game", "atari:Boxing", "--agent", "scripted", "--seconds", "1"],
         "no scripted player",
