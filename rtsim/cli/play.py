@@ -32,6 +32,8 @@ def run(arguments: Play) -> int:
 
         check_video(arguments.video)
     plan = plan_of(arguments)
+    if played.without_rewards(plan.game):
+        render.note(f"rtsim: {plan.game} does not say what is a reward (scenario.json), so the reward stays 0")
     reservation = Reservation(arguments.record, _bytes(plan)) if arguments.record else None
     interrupted = False
     try:

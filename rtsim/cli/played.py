@@ -78,6 +78,15 @@ def workers_text(count: int) -> str:
     return f"{count} worker{'s' * (count != 1)}"
 
 
+def without_rewards(game: str) -> bool:
+    """Whether a game is one of the user's whose integration does not say what is a reward."""
+    from rtsim.envs import integrations, registry
+
+    found = registry.read(game)
+    scenario = found.options.get("scenario", "scenario")
+    return found.entry.name == "retro" and not integrations.defines_rewards(found.which, scenario)
+
+
 def notes(plan: LivePlan, schedule: Schedule, found: LiveSummary) -> list[str]:
     """What is not as it should be with a run, a line each; the most important comes last."""
     told = []
