@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
+from rtsim.cli.settings import deadline_text
 
 if TYPE_CHECKING:
     from rtsim.live import LivePlan, Status
     from rtsim.live.summary import LiveSummary, Times
-    from rtsim.scenario import Scenario
     from rtsim.schedule import Schedule
     from rtsim.statistics import Statistics
 
@@ -139,22 +139,12 @@ def _held_for_one(plan: LivePlan, schedule: Schedule, found: LiveSummary) -> str
     )
 
 
-def deadline_text(scenario: Scenario) -> str:
-    """The deadline in force of a rule that has one, e.g. ``", deadline 7 steps"``."""
-    setting = scenario.setting()
-    for name, option in scenario.rule.rule.options.items():
-        value = scenario.rule.options[name]
-        if option.kind == "deadline" and value is not None:
-            count = setting.steps(value, name)
-            return f", {name} {count} step{'s' * (count != 1)}"
-    return ""
-
-
 def tables(plan: LivePlan, schedule: Schedule, found: LiveSummary, settled: Statistics, warmup: int) -> None:
     """Print a run; ``settled`` are its statistics after ``warmup`` steps."""
     scenario, about = plan.scenario, schedule.header["live"]
+    rule = ", ".join(filter(None, (str(scenario.rule), deadline_text(scenario))))
     render.line(
-        f"{plan.game}, agent {plan.agent}, {scenario.rule}{deadline_text(scenario)}, {workers_text(scenario.workers)}, "
+        f"{plan.game}, agent {plan.agent}, {rule}, {workers_text(scenario.workers)}, "
         f"{plan.inference} inference {scenario.inference_time}, mailbox {scenario.mailbox}, seed {scenario.seed}; "
         f"{found.steps} steps, of which {warmup} warm-up"
     )

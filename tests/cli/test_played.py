@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from rtsim.cli import played
+from rtsim.cli.settings import deadline_text
 from rtsim.live import LivePlan, Status
 from rtsim.live.summary import settled, summary, warmup_steps
 from rtsim.scenario import Scenario
@@ -48,7 +49,7 @@ def test_a_single_worker_and_the_deadline_in_force(capsys) -> None:
     # 0.9999 quantile of the law: 50 ms · exp(3.719 s − s²/2), s² = ln 1.01: 72.1 ms, five steps of 16.7 ms.
     text = said(*made("time_triggered", workers=1), capsys)
     assert ", deadline 5 steps, 1 worker, " in text
-    assert played.deadline_text(Scenario("max_time", LAW)) == ""
+    assert deadline_text(Scenario("max_time", LAW)) == ""
 
 
 def test_a_maximum_of_one_long_inference_is_named() -> None:
