@@ -34,8 +34,8 @@ def status_line(plan: LivePlan) -> Iterator[Callable[[Status], None]]:
     from rich.text import Text
 
     seconds = plan.scenario.steps * plan.scenario.step_mean
-    if plan.scenario.workers <= 32:
-        render.note("rtsim: in brackets the workers: b busy, . waiting, x its process is gone")
+    letters = "; in brackets the workers: b busy, . waiting, x its process is gone" * (plan.scenario.workers <= 32)
+    render.note(f"rtsim: /s is steps per second{letters}")
     console = Console(stderr=True)
     with Live(Text(starting), console=console, transient=True, auto_refresh=False) as live:
 
@@ -59,7 +59,7 @@ def status_text(status: Status, seconds: float) -> str:
     faults = f"  faults {status.faults}" if status.faults else ""
     words = (
         f"{status.elapsed_s:5.1f} of {seconds:.0f} s",
-        f"{rate:.2f} steps/s",
+        f"{rate:.1f}/s",
         f"late p99 {p99}",
         f"inaction {render.percent(status.inaction_fraction, 0)}",
         f"delay {delay}",

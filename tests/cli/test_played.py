@@ -83,6 +83,6 @@ def test_a_run_with_many_overrun_inferences_is_called_disturbed() -> None:
 
 def test_the_status_line_has_the_whole_time_and_none_below_zero() -> None:
     status = Status(60, 600, 1.0, np.array([1000]), 0.1, 3.0, 2.0, "b.x", 0)
-    assert "  1.0 of 10 s  60.00 steps/s" in played.status_text(status, 10.0)
+    assert "  1.0 of 10 s  60.0/s" in played.status_text(status, 10.0)
     early = played.status_text(replace(status, elapsed_s=-0.05, step=0), 10.0)
     assert early == "starting a run of 10 s"
