@@ -52,7 +52,7 @@ def limits(name: str, found: LiveSummary, frame: float) -> list[Limit]:
         drift,
         Limit("99 % of the steps after their deadline, at most", found.late_p99_s, 1 * MS),
         Limit("the runtime's own time per step, median", found.runtime_p50_s, 50 * US),
-        Limit("handing an action over, median", found.hand_over_p50_s or 0.0, 100 * US),
+        Limit("handing an action over, median", found.hand_over.p50_s if found.hand_over else 0.0, 100 * US),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rtsim.cli import render
 from rtsim.cli.arguments import Compare
-from rtsim.cli.settings import check_writable, files_read, numbers, scenario_of
+from rtsim.cli.settings import check_writable, deadline_text, files_read, numbers, scenario_of
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -138,6 +138,10 @@ def _print(result: Comparison) -> None:
     )
     if settings["dispatch_time"] is not None:
         render.line(f"dispatch {settings['dispatch_time']}, part of every inference")
+    for spec in result.design.alg:
+        deadline = deadline_text(result.design.base.with_(rule=spec))
+        if deadline:
+            render.line(f"{spec}: {deadline}")
     if settings["learning_time"] is not None:
         render.line(
             f"learning {settings['learning_time']}; learners {settings['learners']} ({settings['learner_rule']}), "

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rtsim.cli import render
+from rtsim.cli import played, render
 from rtsim.cli.arguments import Play
 from rtsim.cli.settings import check_writable, needs_unit, step_time_of
 from rtsim.errors import InvalidValue, Reservation
 
 if TYPE_CHECKING:
-    from rtsim.live import LivePlan, Status
-    from rtsim.live.summary import LiveSummary
+    from rtsim.live import LivePlan
     from rtsim.schedule import Schedule
 
 #: Bytes of a step and of an inference in a record, from above.
@@ -36,10 +32,12 @@ def run(arguments: Play) -> int:
 
         check_video(arguments.video)
     plan = plan_of(arguments)
+    if played.without_rewards(plan.game):
+        render.note(f"rtsim: {plan.game} does not say what is a reward (scenario.json), so the reward stays 0")
     reservation = Reservation(arguments.record, _bytes(plan)) if arguments.record else None
     interrupted = False
     try:
-        with _status_line(plan) as show:
+        with played.status_line(plan) as show:
             schedule: Schedule | None
             try:
                 schedule = play(plan, on_status=show)
@@ -52,40 +50,42 @@ def run(arguments: Play) -> int:
             reservation.close()
     if schedule is None:
         raise KeyboardInterrupt
+    if interrupted:
+        filming = "; filming them (Ctrl-C again: no film)" if arguments.video else ""
+        render.note(f"rtsim: interrupted after {len(schedule)} of {plan.scenario.steps} steps{filming}")
     return _tell(arguments, plan, schedule, interrupted)
 
 
 def _tell(arguments: Play, plan: LivePlan, schedule: Schedule, interrupted: bool) -> int:
-    from rtsim.live.summary import settled, summary
+    from rtsim.live.summary import settled, summary, warmup_steps
 
-    found, statistics = summary(schedule), settled(schedule)
+    found, warmup = summary(schedule), warmup_steps(schedule)
     lost = len(schedule) < plan.scenario.steps and not interrupted
     about = schedule.header["live"]
-    for fault in about["faults"]:
-        again = "started again" if fault["restarted"] else "not started again"
-        render.note(f"rtsim: {fault['process']} {fault['what']} after {fault['time_s']:g} s; {again}")
-    if found.disturbed:
-        render.note("rtsim: the machine disturbed this run (see missed deadlines and stolen time); play it again")
+    for text in played.notes(plan, schedule, found):
+        render.note(f"rtsim: {text}")
     with render.printing():
         if arguments.json:
             render.dump(
                 {
                     "schema": "rtsim.play/1",
                     "plan": plan.to_json(),
-                    "summary": asdict(found),
-                    "statistics": asdict(statistics),
+                    "summary": {**asdict(found), "overran_fraction": found.overran_fraction},
+                    "warmup_steps": warmup,
+                    "statistics": asdict(settled(schedule)),
+                    "inaction_fraction_with_warmup": schedule.statistics(0).inaction_fraction,
                     **{key: about[key] for key in ("ended", "faults", "machine", "realtime_class", "own_core")},
                 }
             )
         else:
-            _tables(plan, schedule, found, statistics)
+            played.tables(plan, schedule, found, settled(schedule), warmup)
     if arguments.histogram:
         from rtsim import pictures as p
 
         axes = p.plot_lateness(schedule)
         for path in p.save_figure(p.figure_of(axes), arguments.histogram, p.lateness_rows(schedule)):
             render.wrote(path)
-    if arguments.video and not interrupted:
+    if arguments.video:
         from rtsim.live.video import write_video
 
         with render.progress(counted=False) as report:
@@ -106,7 +106,7 @@ def plan_of(arguments: Play) -> LivePlan:
     """The plan these arguments describe."""
     from rtsim.envs import make
     from rtsim.live import LivePlan
-    from rtsim.live.agents import check_agent
+    from rtsim.live.agents import check_agent, check_ready
     from rtsim.scenario import Scenario
 
     check_agent(arguments.agent)
@@ -145,10 +145,14 @@ def plan_of(arguments: Play) -> LivePlan:
     )
     if arguments.workers is None:
         scenario = scenario.with_(workers=scenario.least_workers)
+    elif arguments.workers > scenario.workers:
+        render.note(f"rtsim: {scenario.rule.name} has one worker; --workers {arguments.workers} is not used")
     if arguments.inference == "real" or arguments.agent.startswith("greedy"):
         _check_network(network, arguments)
     inference: Any = arguments.inference
-    return LivePlan(scenario, game, arguments.agent, inference, network, arguments.processes)
+    plan = LivePlan(scenario, game, arguments.agent, inference, network, arguments.processes)
+    check_ready(plan)
+    return plan
 
 
 def _profile(text: str) -> tuple[str, str]:
@@ -186,88 +190,3 @@ def _bytes(plan: LivePlan) -> int:
     scenario = plan.scenario
     # Workers that are faster than the scenario says make more inferences.
     return int(10_000 + STEP_BYTES * scenario.steps + 3 * INFERENCE_BYTES * (scenario.expected_inferences + 1000))
-
-
-@contextmanager
-def _status_line(plan: LivePlan) -> Iterator[Callable[[Status], None]]:
-    """One line on stderr that is kept up to date, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda status: None
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    console = Console(stderr=True)
-    with Live(Text("starting the processes"), console=console, transient=True, auto_refresh=False) as live:
-
-        def show(status: Status) -> None:
-            live.update(Text(status_text(status), overflow="ellipsis", no_wrap=True), refresh=True)
-
-        yield show
-
-
-def status_text(status: Status) -> str:
-    """A status as one line: time, rate, lateness, inaction, delay, reward, workers."""
-    import numpy as np
-
-    late = np.sort(status.late_ns)
-    p99 = f"{late[int(0.99 * (len(late) - 1))] / 1e3:.0f} µs" if len(late) else "-"
-    rate = status.step / status.elapsed_s if status.elapsed_s > 0 else 0.0
-    delay = "-" if status.delay_steps is None else f"{status.delay_steps:.1f}"
-    workers = status.workers if len(status.workers) <= 32 else f"{status.workers.count('b')} busy"
-    faults = f"  faults {status.faults}" if status.faults else ""
-    words = (
-        f"{status.elapsed_s:5.1f} s",
-        f"{rate:.2f} steps/s",
-        f"late p99 {p99}",
-        f"inaction {render.percent(status.inaction_fraction, 0)}",
-        f"delay {delay}",
-        f"reward {status.reward:g}",
-        f"[{workers}]{faults}",
-    )
-    return "  ".join(words)
-
-
-def _tables(plan: LivePlan, schedule: Schedule, found: LiveSummary, statistics: Any) -> None:
-    from rtsim.timing import units
-
-    def time(value: float | None) -> str:
-        return "-" if value is None else units.show(value)
-
-    scenario, about = plan.scenario, schedule.header["live"]
-    render.line(
-        f"{plan.game}, agent {plan.agent}, {scenario.rule}, {scenario.workers} workers, {plan.inference} inference "
-        f"{scenario.inference_time}, mailbox {scenario.mailbox}, seed {scenario.seed}"
-    )
-    rows = [
-        ["steps", f"{found.steps} in {found.seconds:.2f} s"],
-        ["inaction", render.percent(statistics.inaction_fraction)],
-        ["interaction time", time(statistics.interaction_time_s)],
-        ["delay, mean / p99", f"{render.number(statistics.delay_steps_mean)} / {statistics.delay_steps_p99} steps"],
-        ["overwritten", render.percent(statistics.overwritten_fraction)],
-        ["reward", f"{found.reward:g} ({found.reward_per_s:.4g} per second), {found.episodes} episodes ended"],
-        ["actions of a former episode", str(found.stale_episode)],
-        ["lateness p50 / p99 / longest", " / ".join(map(time, (found.late_p50_s, found.late_p99_s, found.late_max_s)))],
-        ["lateness of the last step", time(found.drift_s)],
-        ["deadlines missed (by more than 1 ms)", render.percent(found.missed_fraction)],
-        ["runtime per step, median", time(found.runtime_p50_s)],
-        ["emulator per step, median", time(found.emulator_p50_s)],
-        ["taking up an inference, median", time(found.dispatch_p50_s)],
-        ["handing an action over, median", time(found.hand_over_p50_s)],
-        ["real-time scheduling class", "yes" if about["realtime_class"] else "not permitted"],
-        ["a core for the environment alone", "yes" if about["own_core"] else "no: too few cores, or not permitted"],
-        ["stolen by the hypervisor", render.percent(about["machine"]["steal_fraction"])],
-    ]
-    render.table("Live run", ["", "value"], rows)
-    bins = ("1 us", "10 us", "100 us", "1 ms", "5 ms", "16 ms")
-    names = [f"up to {name}" for name in bins] + ["later"]
-    widest = max(found.histogram)
-    render.table(
-        "Lateness",
-        ["steps that began", "steps", ""],
-        [
-            [name, str(count), "#" * math.ceil(40 * count / widest)]
-            for name, count in zip(names, found.histogram, strict=True)
-        ],
-    )

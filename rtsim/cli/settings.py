@@ -8,11 +8,14 @@ import os
 import re
 import typing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
 from rtsim.cli.arguments import COMMANDS, ScenarioArguments, Sweep
 from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, read_text
+
+if TYPE_CHECKING:
+    from rtsim.scenario import Scenario
 
 
 def from_config(words: list[str]) -> Any:
@@ -233,3 +236,19 @@ def files_read(arguments: ScenarioArguments) -> tuple[str, ...]:
         mdp if mdp.endswith((".json", ".npz")) else "",
         *(name for found in profiles for name in found if name.endswith(".json")),
     )
+
+
+def deadline_text(scenario: Scenario) -> str:
+    """The deadline in force of a rule that has one, in steps; else nothing.
+
+    >>> from rtsim.scenario import Scenario
+    >>> deadline_text(Scenario("time_triggered(deadline=50ms)", "40ms", step_time="60fps"))
+    'deadline 3 steps'
+    """
+    setting = scenario.setting()
+    for name, option in scenario.rule.rule.options.items():
+        value = scenario.rule.options[name]
+        if option.kind == "deadline" and value is not None:
+            count = setting.steps(value, name)
+            return f"{name} {count} step{'s' * (count != 1)}"
+    return ""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rtsim.envs.machine import SUFFIXES
-from rtsim.errors import TEMPORARY, FileProblem, InvalidValue, UnknownName
+from rtsim.errors import TEMPORARY, FileProblem, InvalidValue, UnknownName, read_text
 
 #: The smallest and the largest ROM that a Game Boy can address.
 SMALLEST, LARGEST = 2**15, 2**23
@@ -213,3 +213,19 @@ def _write(target: Path, files: dict[str, bytes]) -> None:
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def defines_rewards(name: str, scenario: str = "scenario") -> bool:
+    """Whether the scenario of an integration says what is a reward; without that all rewards are 0.
+
+    Raises
+    ------
+    UnknownName, InvalidValue, FileProblem
+        If there is no such integration, or its scenario cannot be read.
+    """
+    text = read_text(find(name) / f"{scenario}.json", "scenario", _LARGEST_FILE)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileProblem(f"{scenario}.json of {name} is not JSON: {error}") from error
+    return isinstance(found, dict) and any(found.get(key) for key in ("reward", "rewards"))

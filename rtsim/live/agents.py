@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.errors import MissingExtra, UnknownName
+from rtsim.errors import MissingExtra, UnknownName, check_file
 from rtsim.live.plan import LivePlan
 from rtsim.timing import Annealed, Law, Mixture
 
@@ -117,6 +117,21 @@ def check_agent(text: str) -> tuple[str, str]:
     if kind not in KINDS or (file and kind != "greedy"):
         raise UnknownName("agent", text, (*KINDS, "greedy:FILE"))
     return kind, file
+
+
+def check_ready(plan: LivePlan) -> None:
+    """Refuse an agent that cannot play, before any process is started: cheap, and without torch.
+
+    Raises
+    ------
+    UnknownName, InvalidValue, FileProblem
+        If it is unknown, nobody wrote a player for the game, or the file of weights is not there.
+    """
+    kind, file = check_agent(plan.agent)
+    if kind == "scripted":
+        ScriptedAgent(plan.game)
+    if file:
+        check_file(file, "weights")
 
 
 def agent_of(plan: LivePlan, actions: int, noop: int) -> Agent:

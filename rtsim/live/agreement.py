@@ -18,8 +18,9 @@ from rtsim.clocks import simpy_clock
 from rtsim.clocks import simulate as simulate_on_any
 from rtsim.clocks.draws import RecordedDurations
 from rtsim.errors import InvalidValue
-from rtsim.intervals import Interval, mean_interval
 from rtsim.live import virtual
+from rtsim.live.plan import LivePlan
+from rtsim.live.rows import Row, row_of
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
 from rtsim.schedulers import RuleSpec
@@ -133,7 +134,10 @@ class _Reasons:
         if self._stages > 1:
             return "a stage of a pipeline ends with the drawn time, not with the recorded one"
         if self._inversion <= time:
-            return "after a worker that woke late asked the rule behind one whose turn came after it"
+            return (
+                "a worker woke up late: meanwhile another asked the rule, whose turn came after it, so the rule gave "
+                "its answers in another order than the simulation, where nobody is late"
+            )
         return "not explained"
 
 
@@ -147,35 +151,6 @@ def _first_inversion(schedule: Schedule) -> float:
     ends = np.sort(spans["end_ns"])
     late = np.searchsorted(ends, spans["start_ns"], side="right") < np.searchsorted(ends, spans["began_ns"])
     return float(spans["began_ns"][late].min(initial=2**62)) if late.any() else np.inf
-
-
-@dataclass(frozen=True)
-class Row:
-    """One quantity, simulated from the fitted profile and live.
-
-    Attributes
-    ----------
-    quantity, unit : str
-    live, simulated : float or None
-        Mean over the runs; None if there was nothing to measure.
-    live_ci99, simulated_ci99 : (float, float) or None
-        99 % Student t interval of that mean; None for a single run.
-    error : float or None
-        Simulated minus live, in the unit.
-    relative_error : float or None
-    within : bool or None
-        Whether the simulated mean lies in the interval of the live runs.
-    """
-
-    quantity: str
-    unit: str
-    live: float | None
-    live_ci99: Interval | None
-    simulated: float | None
-    simulated_ci99: Interval | None
-    error: float | None
-    relative_error: float | None
-    within: bool | None
 
 
 @dataclass(frozen=True)
@@ -193,6 +168,8 @@ class Agreement:
         Share of the agent's steps by delay, from 0 steps on, all runs together.
     fitted_on : str
         Which runs the profile was fitted to.
+    warmup_steps : int
+        First steps of every run that the rows leave out, rewards excepted.
     """
 
     runs: int
@@ -203,6 +180,7 @@ class Agreement:
     simulated_delays: tuple[float, ...]
     fitted_on: str
     limits: tuple[str, ...] = field(default=LIMITS)
+    warmup_steps: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -210,9 +188,10 @@ class Agreement:
             "schema": "rtsim.agreement/1",
             "runs": self.runs,
             "fitted_on": self.fitted_on,
+            "warmup_steps": self.warmup_steps,
             "identical_source": [one.share for one in self.identities],
             "identities": [asdict(one) for one in self.identities],
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [{**asdict(row), "tells": row.tells} for row in self.rows],
             "delay_distance": self.delay_distance,
             "live_delays": list(self.live_delays),
             "simulated_delays": list(self.simulated_delays),
@@ -256,6 +235,7 @@ def agree(
     *,
     seeds: int = SEEDS,
     with_rewards: bool = True,
+    names: Sequence[str] = (),
     on_progress: Callable[[str, float, float], None] | None = None,
 ) -> Agreement:
     """Compare runs of one plan with the simulator.
@@ -269,6 +249,8 @@ def agree(
         Simulated runs.
     with_rewards : bool
         Play the simulated Schedules on the emulator, too.
+    names : sequence of str, optional
+        Of the runs, e.g. their files, for error messages; "run 1" and so on if not given.
     on_progress : callable(what, done, total), optional
 
     Returns
@@ -278,12 +260,11 @@ def agree(
     Raises
     ------
     InvalidValue
-        If the runs follow different plans.
+        If the runs follow different plans, naming the first run and setting that differ.
     """
     plans = [virtual.plan_of(schedule) for schedule in schedules]
     first = plans[0]
-    if any(_unseeded(plan.to_json()) != _unseeded(first.to_json()) for plan in plans):
-        raise InvalidValue("these runs follow different plans; compare runs of one plan, which may differ in the seed")
+    _check_alike(plans, names or [f"run {index}" for index in range(1, len(plans) + 1)])
     report = on_progress or (lambda what, done, total: None)
     identities = []
     for index, schedule in enumerate(schedules):
@@ -304,12 +285,12 @@ def agree(
             rewards.append(float(played.sum() / (len(played) * first.scenario.step_mean)))
     live_values = {name: [what(s, warmup) for s in schedules] for name, (_, what) in QUANTITIES.items()}
     simulated_values = {name: [what(s, warmup) for s in simulated] for name, (_, what) in QUANTITIES.items()}
-    rows = [_row(name, unit, live_values[name], simulated_values[name]) for name, (unit, _) in QUANTITIES.items()]
+    rows = [row_of(name, unit, live_values[name], simulated_values[name]) for name, (unit, _) in QUANTITIES.items()]
     if with_rewards:
         live_rewards = [
             float(virtual.recorded(s)["reward"].sum() / (len(s) * first.scenario.step_mean)) for s in schedules
         ]
-        rows.append(_row("reward rate", "1/s", live_rewards, rewards))
+        rows.append(row_of("reward rate", "1/s", live_rewards, rewards))
     delays = [np.concatenate([_delays(s, warmup) for s in group]) for group in (schedules, simulated)]
     fitted_on = "the other half of the runs" if len(schedules) > 1 else "the same run"
     return Agreement(
@@ -320,11 +301,26 @@ def agree(
         _shares(delays[0]),
         _shares(delays[1]),
         fitted_on,
+        warmup_steps=warmup,
     )
 
 
-def _unseeded(plan: dict[str, Any]) -> dict[str, Any]:
-    return {**plan, "scenario": {**plan["scenario"], "seed": None}}
+def _check_alike(plans: Sequence[LivePlan], names: Sequence[str]) -> None:
+    """Runs may differ in the seed and in nothing else."""
+    first = _settings(plans[0])
+    for plan, name in zip(plans[1:], names[1:], strict=True):
+        for setting, value in _settings(plan).items():
+            if value != first[setting]:
+                raise InvalidValue(
+                    f"these runs follow different plans: {setting} is {value} in {name}, and {first[setting]} in "
+                    f"{names[0]}; compare runs of one plan, which may differ in the seed"
+                )
+
+
+def _settings(plan: LivePlan) -> dict[str, Any]:
+    """All settings of a plan by name, except the seed."""
+    found = plan.to_json()
+    return {**{k: v for k, v in found.pop("scenario").items() if k != "seed"}, **found}
 
 
 def _gaps(schedule: Schedule, warmup: int) -> NDArray[np.int64]:
@@ -354,28 +350,6 @@ QUANTITIES: dict[str, tuple[str, Callable[[Schedule, int], float]]] = {
     "delay, p99": ("steps", lambda s, w: _quantile(_delays(s, w), 0.99)),
     "overwritten": ("", lambda s, w: float(s.steps["overwritten"][w:].sum() / max(s.steps["released"][w:].sum(), 1))),
 }
-
-
-def _row(quantity: str, unit: str, live: list[float], simulated: list[float]) -> Row:
-    (real, there), (computed, here) = _mean99(live), _mean99(simulated)
-    error = None if real is None or computed is None else computed - real
-    return Row(
-        quantity,
-        unit,
-        real,
-        there,
-        computed,
-        here,
-        error,
-        relative_error=error / real if error is not None and real else None,
-        within=None if there is None or computed is None else there[0] <= computed <= there[1],
-    )
-
-
-def _mean99(values: list[float]) -> tuple[float | None, Interval | None]:
-    """A run in which the agent hardly acted has no interaction times, and is left out."""
-    found = [value for value in values if np.isfinite(value)]
-    return mean_interval(found, 0.99) if found else (None, None)
 
 
 def _shares(delays: NDArray[np.int64]) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from rtsim.clocks.draws import DrawnDurations
+from rtsim.errors import RtsimError
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.party import Files, Party
@@ -75,6 +76,8 @@ if __name__ == "__main__":
         import traceback
 
         traceback.print_exc()
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        # What rtsim says on purpose is said in full; of anything else the kind matters, too.
+        kind = "" if isinstance(error, RtsimError) else f"{type(error).__name__}: "
+        print(kind + " ".join(str(error).split()), file=sys.stderr, flush=True)
         time.sleep(0)
         os._exit(3)

@@ -19,7 +19,7 @@ from rtsim import machine
 from rtsim.errors import InvalidValue, RtsimError
 from rtsim.live import memory as m
 from rtsim.live import wall
-from rtsim.live.agents import check_agent
+from rtsim.live.agents import check_ready
 from rtsim.live.lock import ProcessLock
 from rtsim.live.memory import Memory
 from rtsim.live.plan import LivePlan
@@ -103,14 +103,14 @@ def play(plan: LivePlan, *, on_status: Callable[[Status], None] | None = None) -
         On Ctrl-C, carrying what was recorded.
     LiveFault
         If a process cannot begin, or nothing was recorded.
-    InvalidValue
-        On a system without POSIX pipes and record locks.
+    InvalidValue, UnknownName, FileProblem
+        On a system without POSIX pipes and record locks, or with an agent that cannot play.
     """
     if os.name != "posix":
         raise InvalidValue("live runs need a POSIX system such as Linux or macOS")
     from rtsim.envs import make
 
-    check_agent(plan.agent)
+    check_ready(plan)
     with make(plan.game) as emulator:
         facts = {"actions": emulator.actions, "noop": emulator.noop}
     with _Run(plan, on_status, facts) as run:

@@ -60,7 +60,9 @@ def find_trial(plan: LivePlan, folder: Path, name: str) -> Trial | None:
             made.append((path, schedule, summary(schedule)))
     if not made:
         return None
-    path, schedule, found = min(made, key=lambda one: (one[2].disturbed, one[2].missed_fraction))
+    path, schedule, found = min(
+        made, key=lambda one: (one[2].disturbed, max(one[2].missed_fraction, one[2].overran_fraction))
+    )
     return Trial(path, schedule, found, len(made))
 
 

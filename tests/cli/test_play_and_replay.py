@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from rtsim.cli.arguments import Play
 from rtsim.cli.main import main
+from rtsim.cli.play import plan_of
+from rtsim.live import LivePlan, RunInterrupted
+from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
+from tests.live.pretended_runs import pretend
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ BAD = {
     "unknown model": (["--profile", "epyc#gpt"], "model 'gpt' unknown"),
     "real without network": (["--inference-time", "84ms", "--inference", "real"], "needs a network"),
     "greedy without network": (["--inference-time", "84ms", "--agent", "greedy"], "needs a network"),
-    "no such weights": (["--profile", "epyc#55k", "--agent", "greedy:no.pt", "--seconds", "1"], "no such file"),
+    "no such weights": (["--profile", "epyc#55k", "--agent", "greedy:no.pt", "--seconds", "1"], "No such file"),
     "no scripted player": (
         ["--inference-time", "84ms", "--game", "atari:Boxing", "--agent", "scripted", "--seconds", "1"],
         "no scripted player",
@@ -125,3 +130,50 @@ def test_replay_refuses_what_was_not_recorded(said, tmp_path):
         assert (code, out) == (2, "")
         assert expected in err
         assert err.count("\n") == 1
+
+
+def test_replay_says_why_it_fails(said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = LivePlan(Scenario("unstaggered", "50ms", workers=2, steps=200), "blocks")
+    run = pretend(plan)  # what it saw and was given was never recorded
+    assert run.spans is not None
+    run.spans["end_ns"][::2] += 20_000_000
+    run.save("run.npz")
+    code, out, err = said("replay", "run.npz", "--seeds", "2", "--no-rewards")
+    assert code == 1
+    played, simulated = (line for line in err.splitlines() if line.startswith("rtsim: "))
+    assert "run.npz did not play again as it was recorded: " in played
+    assert "% of the steps came out the same, fewer than 99.9 %" in simulated
+    assert "live (1 run)" in out
+    assert "after 100 steps of warm-up" in out
+    assert "one run: no spread to compare with" in out.splitlines()[-1]
+    code, out, _ = said("replay", "run.npz", "--seeds", "2", "--no-rewards", "--json")
+    assert code == 1
+    report = json.loads(out)
+    assert report["warmup_steps"] == 100
+    assert len(report["in_words"]) == 2
+
+
+def test_workers_that_a_rule_does_not_use_are_told_of(capsys):
+    plan = plan_of(Play(alg="sequential", workers=8, inference_time="30ms"))
+    assert plan.scenario.workers == 1
+    assert capsys.readouterr().err == "rtsim: sequential has one worker; --workers 8 is not used\n"
+    assert plan_of(Play(alg="sequential", inference_time="30ms")).scenario.workers == 1
+    assert plan_of(Play(alg="max_time", workers=8, inference_time="30ms")).scenario.workers == 8
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupted_run_is_filmed_as_far_as_it_went(said, tmp_path, monkeypatch):
+    def interrupted(plan, on_status):
+        run = pretend(plan, steps=30)
+        run.header["live"] |= {"own_core": False, "ended": "interrupted"}
+        raise RunInterrupted(run)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rtsim.live.play", interrupted)
+    code, out, err = said("play", "--inference-time", "30ms", "--seconds", "2", "--video", "run.gif")
+    assert code == 130
+    assert "30 in " in out
+    assert "interrupted after 30 of 120 steps; filming them" in err
+    assert (tmp_path / "run.gif").stat().st_size > 0
+    assert "rtsim: starting 3 processes" in err  # the environment and ⌈30 ms · 59.7275/s⌉ workers

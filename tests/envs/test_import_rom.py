@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from rtsim.cli import played as cli_played
 from rtsim.cli.main import main
 from rtsim.envs import integrations
 from rtsim.envs.game_boy import OWN
@@ -58,6 +59,8 @@ def test_bare_rom_becomes_a_game_without_rewards(data, rom, game, capsys):
     assert (made / "rom.sha").read_text().strip() == hashlib.sha1(ROM).hexdigest()
     assert [path.name for path in data.iterdir()] == ["Mine-GameBoy"]
     assert integrations.names() == ["Mine-GameBoy"]
+    assert not integrations.defines_rewards("Mine-GameBoy")
+    assert cli_played.without_rewards("retro:Mine-GameBoy")
     emulator = game("retro:Mine-GameBoy")
     emulator.reset()
     for _ in range(30):
@@ -66,6 +69,7 @@ def test_bare_rom_becomes_a_game_without_rewards(data, rom, game, capsys):
 
 def test_folder_brings_rewards_end_variables_and_states(data, game):
     integrations.import_rom(OWN, "Copy")
+    assert not any(cli_played.without_rewards(name) for name in ("retro:Copy", "retro:Copy(state=Walk)", "blocks"))
     assert sorted(path.name for path in (data / "Copy").iterdir()) == sorted(path.name for path in OWN.iterdir())
     emulator = game("retro:Copy")
     emulator.reset()

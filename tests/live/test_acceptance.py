@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from rtsim.errors import InvalidValue
 from rtsim.live import LivePlan
-from rtsim.live.acceptance import AGREES, DIFFERS, SPREAD, checks, verdict
-from rtsim.live.agreement import Agreement, Identity, Row, agree
+from rtsim.live.acceptance import AGREES, DIFFERS, SPREAD, checks, in_words, verdict
+from rtsim.live.agreement import Agreement, Identity, agree
+from rtsim.live.rows import Row, row_of
 from rtsim.scenario import Scenario
 from tests.live.pretended_runs import pretend
 
@@ -81,3 +85,58 @@ def test_runs_with_shorter_times_than_their_record_says_differ() -> None:
         run.spans["end_ns"] = run.spans["start_ns"] + lengths * 9 // 10
     missed = {check.name for check in checks(agree(runs, seeds=6, with_rewards=False)) if not check.holds}
     assert {"identical source", "interaction time, mean", "delay, mean"} <= missed
+
+
+def test_what_several_runs_come_to_is_said_in_words() -> None:
+    identities = (Identity(1000, 1000, 1000, ()), Identity(1000, 999, 999, ()))
+    rows = (
+        row_of("delay, mean", "steps", [5.0, 5.1], [5.05, 5.06]),  # t(0.995, 1 df) = 63.7: 5.05 ± 3.18
+        row_of("delay, p99", "steps", [5.0, 5.001], [6.0, 6.0]),
+        row_of("inaction fraction", "", [0.1, 0.1001], [0.1, 0.1002]),
+    )
+    first, second = in_words(replace(found(), runs=2, identities=identities, rows=rows))
+    assert "every run came out the same in at least 99.900 % of the steps, which is enough" in first
+    assert "within the 99 % interval of the runs: inaction fraction;" in second
+    assert "outside of it: delay, p99 (+20.0 %)" in second
+    assert second.endswith("too few or too different runs to tell: delay, mean.")
+    worse = in_words(replace(found(same=998), runs=2))[0]
+    assert worse.endswith("99.800 % of the steps, fewer than 99.9 %.")
+
+
+def test_a_single_run_gets_a_verdict_without_a_spread() -> None:
+    def words(*rows: Row) -> str:
+        return in_words(replace(found(), runs=1, rows=rows))[1]
+
+    near = row_of("delay, mean", "steps", [5.0], [5.4])
+    far = row_of("delay, p99", "steps", [5.0], [6.0])
+    assert words(near).endswith("one run: no spread to compare with; nothing is off by more than 10 %.")
+    assert words(near, far).endswith("off by more than 10 %: delay, p99 (+20.0 %).")
+    # A fraction that doubles is far off only if that is more than one in a hundred.
+    assert "nothing" in words(row_of("overwritten", "", [0.002], [0.004]))
+    assert "overwritten (+100.0 %)" in words(row_of("overwritten", "", [0.02], [0.04]))
+    assert "overwritten (+0.04)" in words(row_of("overwritten", "", [0.0], [0.04]))
+    assert words(row_of("delay, mean", "steps", [float("nan")], [float("nan")])).endswith("nothing to compare.")
+
+
+def test_runs_that_differ_wildly_tell_nothing_and_fractions_stay_fractions() -> None:
+    wild = row_of("inaction fraction", "", [0.0, 0.9], [0.5, 0.5])
+    assert (wild.live_ci99, wild.within, wild.tells) == ((0.0, 1.0), True, False)
+    alike = row_of("inaction fraction", "", [0.5, 0.5005], [0.5, 0.5])
+    assert (alike.within, alike.tells) == (True, True)
+    # Of what is no fraction, half of the mean counts, and nothing is cut off.
+    times = row_of("interaction time, mean", "ms", [10.0, 30.0], [20.0, 20.0])
+    assert times.live_ci99 is not None
+    assert times.live_ci99[0] < 0
+    assert times.tells is False
+    assert row_of("delay, mean", "steps", [5.0], [5.0]).tells is None
+
+
+def test_runs_of_different_plans_are_named_with_what_differs() -> None:
+    scenario = Scenario("time_triggered", "lognorm(mean=50ms, cv=0.1)", workers=5, steps=300)
+    plan = LivePlan(scenario, "blocks")
+    one, other = pretend(plan), pretend(plan.with_(scenario=scenario.with_(seed=1)))
+    longer = pretend(plan.with_(scenario=scenario.with_(steps=310)))
+    with pytest.raises(InvalidValue, match=r"steps is 310 in c\.npz, and 300 in a\.npz; compare"):
+        agree([one, other, longer], seeds=2, names=["a.npz", "b.npz", "c.npz"])
+    with pytest.raises(InvalidValue, match=r"game is walk in run 2, and blocks in run 1"):
+        agree([one, pretend(plan.with_(game="walk"))], seeds=2)

@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
+from rtsim.errors import FileProblem, InvalidValue
 from rtsim.live import LiveFault, LivePlan, play
 from rtsim.live import run as supervisor
 from rtsim.live.virtual import replay
@@ -195,9 +196,25 @@ def test_nobody_outlives_a_killed_supervisor():
     assert not psutil.wait_procs(children, timeout=2)[1]
 
 
-def test_an_agent_that_throws_is_told_of_before_the_run_begins():
-    bad = LivePlan(Scenario("max_time", "40ms", steps=60), "atari:Boxing", "scripted")
-    with pytest.raises(LiveFault, match=r"could not begin: .*no scripted player"):
+def test_an_agent_that_cannot_play_is_told_of_before_any_process_starts(monkeypatch, tmp_path):
+    def no_process(*_: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr("rtsim.live.run._Run.start", no_process)
+    plan = LivePlan(Scenario("max_time", "40ms", steps=60), "atari:Boxing", "scripted")
+    with pytest.raises(InvalidValue, match=r"no scripted player for atari"):
+        play(plan)
+    with pytest.raises(FileProblem, match="cannot read weights"):
+        play(plan.with_(agent=f"greedy:{tmp_path / 'none.pt'}"))
+
+
+def test_an_agent_that_throws_is_told_of_before_the_run_begins(tmp_path):
+    pytest.importorskip("torch")
+    damaged = tmp_path / "weights.pt"
+    damaged.write_bytes(b"no weights")
+    bad = LivePlan(Scenario("max_time", "40ms", steps=60), "blocks", f"greedy:{damaged}", network="resnet15-k1")
+    # In rtsim's own words, without the name of a class.
+    with pytest.raises(LiveFault, match=r"could not begin: cannot read weights"):
         play(bad)
 
 
