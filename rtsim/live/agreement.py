@@ -123,7 +123,7 @@ class _Reasons:
         self._rows_lost = about["rows_lost"]
         self._starts = schedule.steps["time_ns"]
         self._stages = Scenario.from_json(schedule.settings).program().stages
-        self._inversion = _first_inversion(schedule)
+        self._standstill = _first_standstill(schedule)
 
     def of(self, step: int) -> str:
         time = int(self._starts[step])
@@ -133,24 +133,21 @@ class _Reasons:
             return "rows of the record were overwritten before they were taken"
         if self._stages > 1:
             return "a stage of a pipeline ends with the drawn time, not with the recorded one"
-        if self._inversion <= time:
+        if self._standstill <= time:
             return (
-                "a worker woke up late: meanwhile another asked the rule, whose turn came after it, so the rule gave "
-                "its answers in another order than the simulation, where nobody is late"
+                "the environment was late: what ended meanwhile counts as ending at one time, and was taken in another "
+                "order than the simulation takes it"
             )
         return "not explained"
 
 
-def _first_inversion(schedule: Schedule) -> float:
-    """When the rule was first asked in another order than that of logical times, ns; inf: never.
-
-    A worker that takes an inference up (``began``) after another one has ended asked before it, by its start.
-    """
+def _first_standstill(schedule: Schedule) -> float:
+    """When several inferences first ended at the very moment before a step that was late, ns; inf: never."""
     assert schedule.spans is not None
-    spans = schedule.spans
-    ends = np.sort(spans["end_ns"])
-    late = np.searchsorted(ends, spans["start_ns"], side="right") < np.searchsorted(ends, spans["began_ns"])
-    return float(spans["began_ns"][late].min(initial=2**62)) if late.any() else np.inf
+    ends, starts = schedule.spans["end_ns"], schedule.steps["time_ns"]
+    before = np.intersect1d(ends, starts - 1)
+    together = [int(time) for time in before.tolist() if (ends == time).sum() > 1]
+    return float(min(together)) if together else np.inf
 
 
 @dataclass(frozen=True)
