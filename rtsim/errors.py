@@ -22,6 +22,10 @@ class RtsimError(Exception):
     """Base of all errors that rtsim raises on purpose."""
 
 
+class RtsimWarning(UserWarning):
+    """What is allowed, but hardly what was meant."""
+
+
 class InvalidValue(RtsimError, ValueError):
     """A value, its unit, the rule it breaks and the remedy."""
 

@@ -259,7 +259,7 @@ def signs_of_load(times: LiveTimes) -> list[str]:
     for name, entry in times.times.items():
         median, longest = float(np.median(entry.samples_ns)), max(entry.samples_ns)
         if not name.startswith(("dispatch.", "emulator.")) and longest > max(OUTLIER * median, OUTLIER_NS):
-            often = f"{longest / median:.0f} times the median" if median else "far beyond the median, 0"
+            often = f"{longest / median:.0f} times the median" if median else "beyond a median of 0"
             found.append(f"the longest live.{name}, {units.show(longest / 1e9)}, is {often}")
     return found
 

@@ -159,7 +159,7 @@ def _tell(arguments: Calibrate, profile: Profile) -> None:
     render.line(f"next: rtsim compare {' '.join(flags)}")
     if profile.live is not None and "overshoot" in profile.live.times:
         render.line(
-            f'or, to foretell rtsim play with timed inference: --dispatch-time "{law}#live.overshoot" instead, for there '
+            f'or, to foretell rtsim play with timed inference: --dispatch-time "{law}#live.overshoot", for there '
             "an inference is held back from its start, dispatch and all"
         )
 
