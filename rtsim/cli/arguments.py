@@ -313,7 +313,7 @@ class Replay:
     video: File = ""
     """Film the first run (.mp4 or .gif)."""
     timeline: File = ""
-    """Draw workers, actions and default-policy steps of the first run's beginning (.png, .svg or .pdf; its data too, as .csv)."""
+    """Draw workers, actions and default-policy steps of the first run's first steps (.png, .svg, .pdf; data: .csv)."""
     trace: File = ""
     """Write a Chrome trace of the first run's first steps, to open in Perfetto."""
     json: Flag = False
