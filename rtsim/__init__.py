@@ -12,6 +12,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rtsim import agents as agents
+    from rtsim import envs as envs
+    from rtsim import learning as learning
+    from rtsim import live as live
+    from rtsim import mdps as mdps
+    from rtsim import pictures as pictures
+    from rtsim import regret as regret
+    from rtsim import rollout as rollout
+    from rtsim import theory as theory
     from rtsim.clocks import simulate
     from rtsim.errors import RtsimError
     from rtsim.experiments import Comparison, Design, Grid, compare, sweep
@@ -44,6 +53,9 @@ _HOMES = {
     "sweep": "rtsim.experiments",
 }
 
+#: Modules for ``rtsim.pictures.…`` after ``import rtsim`` alone, loaded on first use too.
+_MODULES = ("agents", "envs", "learning", "live", "mdps", "pictures", "regret", "rollout", "theory")
+
 __all__ = [
     "Comparison",
     "Design",
@@ -68,8 +80,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"rtsim.{name}")
     raise AttributeError(f"module 'rtsim' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_MODULES, "__version__"]

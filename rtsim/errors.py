@@ -17,10 +17,16 @@ from pathlib import Path
 
 #: How the names of files begin that are being written; one is left behind if the process is killed meanwhile.
 TEMPORARY = ".rtsim-"
+#: More valid names than this are not listed where one is near to what was given.
+MANY = 50
 
 
 class RtsimError(Exception):
     """Base of all errors that rtsim raises on purpose."""
+
+
+class RtsimWarning(UserWarning):
+    """What is allowed, but hardly what was meant."""
 
 
 class InvalidValue(RtsimError, ValueError):
@@ -28,15 +34,32 @@ class InvalidValue(RtsimError, ValueError):
 
 
 class UnknownName(RtsimError, ValueError):
-    """A name that is not in a registry; the message lists the valid ones."""
+    """A name that is not in a registry; the message lists the valid ones, or suggests one of very many.
 
-    def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+    Parameters
+    ----------
+    kind, name : str
+        What it should have been, and what it was.
+    choices : iterable of str
+        The valid ones.
+    of : str
+        Whose: ``"game 'blocks'"``.
+
+    >>> print(UnknownName("option", "lvl", ["level", "sticky"], of="game 'blocks'"))
+    option 'lvl' of game 'blocks' unknown (did you mean 'level'?); choose from level, sticky
+    """
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str], *, of: str = "") -> None:
         known = sorted(choices)
         shown = name if len(name) <= 80 else name[:77] + "..."
         near = difflib.get_close_matches(shown, known, n=1)
+        what = f"{kind} {shown!r}" + (f" of {of}" if of else "")
+        if near and len(known) > MANY:
+            super().__init__(f"{what} unknown; did you mean {near[0]!r}, one of {len(known)}?")
+            return
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         listed = ", ".join(known[:50]) + (f" and {len(known) - 50} more" if len(known) > 50 else "")
-        super().__init__(f"{kind} {shown!r} unknown{hint}; choose from {listed}")
+        super().__init__(f"{what} unknown{hint}; choose from {listed}")
 
 
 class FileProblem(RtsimError, OSError):

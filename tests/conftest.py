@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 from hypothesis import HealthCheck, settings
 
@@ -20,6 +21,7 @@ settings.register_profile(
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-# A suite started in the background is told to ignore Ctrl-C, and so would be the programs whose Ctrl-C is tested.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+# A shell lets what it starts in the background ignore Ctrl-C, and children inherit that: those that a test
+# interrupts would never notice.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)

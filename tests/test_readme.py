@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,17 @@ def test_all_lists_exactly_what_is_exported():
     assert sorted(rtsim.__all__) == sorted(rtsim._HOMES)
     for name, home in rtsim._HOMES.items():
         assert getattr(importlib.import_module(home), name) is getattr(rtsim, name)
+
+
+def test_modules_that_the_readme_names_are_there_after_import_rtsim_alone():
+    named = set(re.findall(r"`rtsim\.([a-z]+)`", README.partition("and the modules")[2].partition("## ")[0]))
+    assert named == set(rtsim._MODULES)
+    assert named <= set(dir(rtsim))
+    code = f"import rtsim, sys\nassert 'numpy' not in sys.modules\nfor name in {sorted(named)}: getattr(rtsim, name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(AttributeError, match="'rtsim' has no attribute 'picture'"):
+        rtsim.picture  # noqa: B018
 
 
 def test_readme_python_examples_run():

@@ -340,7 +340,9 @@ def test_regret_over_seeds_takes_a_schedule_of_each_seed():
     mean, interval = found.curve("inaction")
     assert mean[-1] == np.mean([run.inaction for run in found.runs])
     assert interval.shape == (len(mean), 2)
-    assert found.means["inaction"][1] == tuple(interval[-1])
+    assert found.means["inaction"] == (mean[-1], tuple(interval[-1]))
+    assert found.means["inaction"].mean == mean[-1]
+    assert found.means["inaction"].ci95 == tuple(interval[-1])
     with pytest.raises(InvalidValue, match="choose from inaction"):
         found.curve("gain")
 
@@ -369,7 +371,7 @@ def test_regret_over_seeds_gives_each_schedule_its_own_reference():
 
 def test_regret_over_seeds_of_one_seed_has_no_interval():
     found = regret_over_seeds(mdps.of("jao"), agents.Tabular([0, 0]), undelayed(50), 1)
-    assert found.means["total"][1] is None
+    assert found.means["total"].ci95 is None
     assert np.isnan(found.curve("total")[1]).all()
 
 

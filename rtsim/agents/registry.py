@@ -78,7 +78,7 @@ class AgentSpec:
         options: list[tuple[str, float | str]] = []
         for key, value in (node.keywords if isinstance(node, grammar.Call) else {}).items():
             if key not in names:
-                raise UnknownName(f"option of agent {name!r}", key, names or ["(none)"])
+                raise UnknownName("option", key, names or ["(none)"], of=f"agent {name!r}")
             if isinstance(value, grammar.Quantity) and not value.unit:
                 options.append((key, value.value))
             elif isinstance(value, grammar.Word):
@@ -119,7 +119,7 @@ class AgentSpec:
         known = [field.name for field in fields(learner)] if learner else []
         for option in given:
             if option not in known:
-                raise UnknownName(f"option of agent {name!r}", option, known or ["(none)"])
+                raise UnknownName("option", option, known or ["(none)"], of=f"agent {name!r}")
         knowing: dict[str, Callable[..., Policy]] = {"oracle": Oracle, "pending": Pending}
         kind = learner or knowing[name]
         return kind(**{**dict(self.options), **given})

@@ -42,10 +42,11 @@ from rtsim.calibrate.plan import CalibrationPlan
 from rtsim.clocks.draws import DrawnDurations
 from rtsim.envs import make
 from rtsim.errors import InvalidValue, MissingExtra
-from rtsim.live import LivePlan, play
+from rtsim.live import LivePlan, Status, play
 from rtsim.live.summary import summary
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
+from rtsim.timing import units
 from rtsim.timing.profiles import LiveTimes, Profile, Samples
 
 #: What starts an inference: a publication, a timer, the end of the inference before it.
@@ -58,6 +59,10 @@ INFERENCE_TIME = "uniform(20ms, 60ms)"
 SETTLING_NS = 500_000_000
 MAX_SECONDS, MAX_WORKERS = 3600.0, 1000
 MODEL = re.compile(r"resnet(15|30)-k([0-9]+(?:\.[0-9]+)?)")
+#: A busy machine: a time this many times its median, and long enough to matter, ns, ...
+OUTLIER, OUTLIER_NS = 100.0, 1_000_000
+#: ... or this share of all cores at work, while timed workers sleep.
+BUSY = 0.5
 Column = NDArray[np.int64]
 
 
@@ -177,7 +182,10 @@ def short(game: str) -> str:
 
 
 def live_profile(
-    name: str, plan: LiveCalibration, *, on_progress: Callable[[str, int, int], None] = lambda what, index, total: None
+    name: str,
+    plan: LiveCalibration,
+    *,
+    on_progress: Callable[[str, float, int], None] = lambda what, done, total: None,
 ) -> Profile:
     """A profile of what the live loop costs and nothing else; see :func:`measure_live`."""
     watch = Watch()
@@ -187,7 +195,7 @@ def live_profile(
 
 
 def measure_live(
-    plan: LiveCalibration, *, on_progress: Callable[[str, int, int], None] = lambda what, index, total: None
+    plan: LiveCalibration, *, on_progress: Callable[[str, float, int], None] = lambda what, done, total: None
 ) -> LiveTimes:
     """Make the runs of a plan, and take from them what the loop costs.
 
@@ -195,13 +203,15 @@ def measure_live(
     ----------
     plan : LiveCalibration
     on_progress : callable, optional
-        Gets what is being measured, its index and the number of measurements.
+        Gets what is being measured, how many measurements are done, the one under way by its share, and their number.
+        About five times a second.
 
     Returns
     -------
     LiveTimes
         Its settings tell besides what the system granted the environment (``"realtime_class"``,
-        ``"own_core"``), and how many runs the machine disturbed.
+        ``"own_core"``), how many runs the machine disturbed, and ``"busy_fraction"``, the largest share of the
+        machine's cores that was at work during a run (None if the system does not tell).
 
     Raises
     ------
@@ -210,10 +220,17 @@ def measure_live(
         On Ctrl-C; there is nothing to keep then.
     """
     found: dict[str, list[Column]] = {}
-    disturbed, granted = 0, {}
+    disturbed, granted, busy = 0, {}, None
     for index, run in enumerate(plan.plans()):
-        on_progress(f"live {run.game}, {run.scenario.rule}", index, plan.total)
-        schedule = play(run)
+        what = f"live {run.game}, {run.scenario.rule}"
+        on_progress(what, index, plan.total)
+
+        def tell(status: Status, what: str = what, index: int = index) -> None:
+            on_progress(what, index + min(max(status.step / status.steps, 0.0), 1.0), plan.total)
+
+        schedule = play(run, on_status=tell)
+        share = schedule.header["live"]["machine"].get("busy_fraction")
+        busy = share if busy is None or share is None else max(busy, share)
         disturbed += summary(schedule).disturbed
         granted = {name: schedule.header["live"][name] for name in ("realtime_class", "own_core")}
         for name, values in costs(schedule, run).items():
@@ -223,7 +240,28 @@ def measure_live(
     times = {name: np.concatenate(parts) for name, parts in found.items()}
     times = {"dispatch": np.concatenate([times[f"dispatch.{kind}"] for kind in KINDS]), **times}
     measured = {name: Samples(tuple(values.tolist())) for name, values in times.items() if len(values)}
-    return LiveTimes({**plan.settings(), **granted, "disturbed": disturbed}, measured)
+    return LiveTimes({**plan.settings(), **granted, "disturbed": disturbed, "busy_fraction": busy}, measured)
+
+
+def signs_of_load(times: LiveTimes) -> list[str]:
+    """What says that the machine had other work while the live loop was measured, in words; empty if nothing does.
+
+    >>> signs_of_load(LiveTimes({"disturbed": 0}, {"copy": Samples((20_000, 20_000, 5_000_000))}))
+    ['the longest live.copy, 5 ms, is 250 times the median']
+    """
+    runs, found = len(RULES) * len(times.settings.get("games", ())), []
+    if times.settings.get("disturbed"):
+        found.append(f"it stole time or missed deadlines in {times.settings['disturbed']} of {runs} live runs")
+    busy = times.settings.get("busy_fraction") or 0.0
+    if busy > BUSY and str(times.settings.get("inference", "")).startswith("timed"):
+        found.append(f"{100 * busy:.0f} % of its cores were at work")
+    # The kinds of dispatch are within dispatch, and an emulator's reset takes long on any machine.
+    for name, entry in times.times.items():
+        median, longest = float(np.median(entry.samples_ns)), max(entry.samples_ns)
+        if not name.startswith(("dispatch.", "emulator.")) and longest > max(OUTLIER * median, OUTLIER_NS):
+            often = f"{longest / median:.0f} times the median" if median else "beyond a median of 0"
+            found.append(f"the longest live.{name}, {units.show(longest / 1e9)}, is {often}")
+    return found
 
 
 def costs(schedule: Schedule, plan: LivePlan) -> dict[str, Column]:

@@ -86,9 +86,9 @@ class Compare(ScenarioArguments):
     csv: File = ""
     """Write the rows as CSV."""
     plot: File = ""
-    """Draw inaction against workers (.png, .svg or .pdf); the data is saved beside it."""
+    """Draw inaction against workers (.png, .svg or .pdf; its data too, as .csv)."""
     regret_plot: File = ""
-    """With --mdp: draw regret against time, a panel per rule and number of workers; the data is saved beside it."""
+    """With --mdp: draw regret against time, a panel per rule and number of workers; its data too, as .csv."""
     trace: File = ""
     """Write a Chrome trace of the first steps of every rule, to open in Perfetto."""
 
@@ -104,13 +104,13 @@ class Simulate(ScenarioArguments):
     out: File = ""
     """Save the schedule (.npz)."""
     timeline: File = ""
-    """Draw workers, actions and default-policy steps of the first steps (.png, .svg or .pdf)."""
+    """Draw workers, actions and default-policy steps of the first steps (.png, .svg or .pdf; its data too, as .csv)."""
     timeline_from: Number = 0
     """First step that the timeline shows."""
     timeline_steps: Optional = None
     """Steps that the timeline shows (default: about three inferences)."""
     histogram: File = ""
-    """Draw the interaction-time histogram (.png, .svg or .pdf)."""
+    """Draw the interaction-time histogram (.png, .svg or .pdf; its data too, as .csv)."""
     trace: File = ""
     """Write a Chrome trace of the first steps, to open in Perfetto."""
 
@@ -291,7 +291,7 @@ class Play:
     video: File = ""
     """Film the run (.mp4 or .gif), after it."""
     histogram: File = ""
-    """Draw how late the environment was (.png, .svg or .pdf)."""
+    """Draw how late the environment was (.png, .svg or .pdf; its data too, as .csv)."""
     strict: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = None
     """Fail (exit 1) if a larger share of deadlines than this is missed by more than 1 ms."""
     json: Flag = False
@@ -313,7 +313,7 @@ class Replay:
     video: File = ""
     """Film the first run (.mp4 or .gif)."""
     timeline: File = ""
-    """Draw workers, actions and default-policy steps of the first run's first steps (.png, .svg or .pdf)."""
+    """Draw workers, actions and default-policy steps of the first run's first steps (.png, .svg, .pdf; data: .csv)."""
     trace: File = ""
     """Write a Chrome trace of the first run's first steps, to open in Perfetto."""
     json: Flag = False

@@ -25,13 +25,20 @@ def run(arguments: Calibrate) -> int:
     check_writable(arguments.out)
     plan, live = _plans(arguments)
     before = _to_append_to(arguments, networks=plan is not None) if arguments.append else None
-    profile, code = _measured(arguments, plan, live)
+    try:
+        profile, code = _measured(arguments, plan, live)
+    except KeyboardInterrupt:
+        render.note(f"rtsim: interrupted; no run of the live loop is kept, {_untouched(arguments)}")
+        return 130
     if profile.live is None and not any(model.inference or model.learning for model in profile.models.values()):
         for key, model in profile.models.items():
             render.note(f"rtsim: {key} skipped: {model.settings.get('skipped')}")
         if not code:
             raise InvalidValue("nothing was measured, so no profile is written; give smaller --k")
+        render.note(f"rtsim: interrupted; nothing is finished, {_untouched(arguments)}")
         return code
+    if code:
+        render.note("rtsim: interrupted; what was finished is kept")
     if before is not None:
         profile = _merged(before, profile)
     elif code and Path(arguments.out).exists():
@@ -40,6 +47,10 @@ def run(arguments: Calibrate) -> int:
     profile.save(arguments.out)
     _tell(arguments, profile)
     return code
+
+
+def _untouched(arguments: Calibrate) -> str:
+    return f"{arguments.out} is as before" if Path(arguments.out).exists() else "no file was written"
 
 
 def _plans(arguments: Calibrate) -> tuple[CalibrationPlan | None, LiveCalibration | None]:
@@ -106,20 +117,20 @@ def _measured(arguments: Calibrate, plan: CalibrationPlan | None, live: LiveCali
     try:
         return replace(_with_progress(plan), live=times), 0
     except CalibrationInterrupted as stop:
-        render.note("rtsim: interrupted; what was finished is kept")
         return replace(stop.profile, live=times), 130
 
 
 def _measure_live(name: str, live: LiveCalibration) -> Profile:
-    from rtsim.calibrate.live import live_profile
+    from rtsim.calibrate.live import live_profile, signs_of_load
 
-    with render.progress() as update:
+    # By time rather than counted: a run is long, and there are few.
+    with render.progress(counted=False) as update:
         profile = live_profile(name, live, on_progress=update)
-    disturbed = profile.live.settings["disturbed"] if profile.live else 0
-    if disturbed:
+    assert profile.live is not None
+    signs = signs_of_load(profile.live)
+    if signs:
         render.note(
-            f"rtsim: the machine disturbed {disturbed} of {live.total - 1} live runs; --live only --append measures "
-            "them again"
+            f"rtsim: the machine was busy ({'; '.join(signs)}); measure again when it is not: --live only --append"
         )
     return profile
 
@@ -146,6 +157,11 @@ def _tell(arguments: Calibrate, profile: Profile) -> None:
     flags = [f'--inference-time "{law}#{key}"' for key in list(profile.models)[:1]]
     flags += [f'--dispatch-time "{law}#live.dispatch"'] if times else []
     render.line(f"next: rtsim compare {' '.join(flags)}")
+    if profile.live is not None and "overshoot" in profile.live.times:
+        render.line(
+            f'or, to foretell rtsim play with timed inference: --dispatch-time "{law}#live.overshoot", for there '
+            "an inference is held back from its start, dispatch and all"
+        )
 
 
 def _to_append_to(arguments: Calibrate, networks: bool) -> Profile | None:

@@ -30,7 +30,7 @@ def run(arguments: Games) -> int:
     rows = [[e.shown, e.summary, ", ".join([*e.options, *e.words, *COMMON]), e.source] for e in ENTRIES.values()]
     render.table("Games (--game)", ["game", "what it is", "options", "source"], rows, left=4)
     for kind, found in there.items():
-        render.line(f"{kind}: {', '.join(found) or 'none here'}")
+        render.listing(kind, found)
     return 0
 
 

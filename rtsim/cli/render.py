@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Width when stdout is not a terminal: nothing is wrapped, and the same run prints the same bytes everywhere.
 PIPE_WIDTH = 1000
+#: Of names in columns, everywhere.
+LISTING_WIDTH = 98
 
 
 def console() -> Console:
@@ -39,6 +41,16 @@ def table(title: str, columns: list[str], rows: list[list[str]], *, left: int = 
     for row in rows:
         grid.add_row(*(escape(_printable(cell)) for cell in row))
     console().print(grid)
+
+
+def listing(title: str, names: Iterable[str]) -> None:
+    """Print many short names in columns, in reading order."""
+    found = [_printable(name) for name in names]
+    width = max(map(len, found), default=0) + 2
+    across = max(LISTING_WIDTH // width, 1)
+    line(f"{title}:" if found else f"{title}: none here")
+    for begin in range(0, len(found), across):
+        line(("  " + "".join(name.ljust(width) for name in found[begin : begin + across])).rstrip())
 
 
 def line(text: str) -> None:

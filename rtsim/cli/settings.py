@@ -116,12 +116,9 @@ def _fit(path: str, key: str, value: Any, wanted: Any) -> Any:
 
 def needs_unit(name: str, text: str) -> None:
     """Refuse ``--inference-time 84``: seconds were hardly meant."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        return
-    if seconds >= 1:
-        raise InvalidValue(f"--{name.replace('_', '-')} {text} has no unit; write {text}ms or {text}s")
+    from rtsim.timing import units
+
+    units.check_unit(f"--{name.replace('_', '-')}", text)
 
 
 def numbers(flag: str, words: tuple[str, ...]) -> tuple[int, ...]:

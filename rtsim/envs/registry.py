@@ -147,7 +147,7 @@ def _options(entry: Entry, given: Mapping[str, grammar.Node]) -> dict[str, Any]:
     numbers = {**entry.options, **COMMON}
     for name in given:
         if name not in numbers and name not in entry.words:
-            raise UnknownName(f"option of game {entry.name!r}", name, [*numbers, *entry.words])
+            raise UnknownName("option", name, [*numbers, *entry.words], of=f"game {entry.name!r}")
     found: dict[str, Any] = {}
     for name in entry.words:
         if name in given:

@@ -18,6 +18,7 @@ anew at time zero.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array,
 
 from rtsim.clocks.running import Event, Published, Read, Started, events
 from rtsim.envs.default_policies import default_of, neutral, noop_of
-from rtsim.errors import InvalidValue, UnknownName
+from rtsim.errors import InvalidValue, RtsimWarning, UnknownName
 from rtsim.scenario import Scenario
 from rtsim.timing import Law, units
 
@@ -39,6 +40,8 @@ from rtsim.timing import Law, units
 TIMING = ("batch", "dispatch_time", "learner_rule", "learners", "learning_starts", "learning_time", "mailbox")
 #: In place of a decision: the default policy's steps, and the observation at the end of an episode.
 NOBODY = -1
+#: More decisions than this in one environment step are hardly what was meant.
+MANY_DECISIONS = 1000
 
 
 @dataclass
@@ -74,6 +77,9 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
     rule : str
         A scheduler rule with its options, e.g. ``"max_time(initial_max=p99.9)"``.
     inference_time : float (seconds), str or Law
+        A text needs a unit, or be below 1. A time far below that of an environment step means as many decisions in it:
+        with ``"1us"`` at 60 fps, ``sequential`` makes some 16,700, and an :class:`~rtsim.errors.RtsimWarning` tells so
+        once, from a thousand on. ``one_step_lag`` makes one a step.
     workers : int
     fps : float, str or Law, optional
         Environment steps per second, or a law of the time between them; by default the environment's ``render_fps``.
@@ -166,6 +172,9 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         for name in timing:
             if name not in TIMING:
                 raise UnknownName("setting", name, TIMING)
+        for name, value in {"inference_time": inference_time, **timing}.items():
+            if name.endswith("_time") and isinstance(value, str):
+                units.check_unit(name, value)
         if not 0 <= discount <= 1:
             raise InvalidValue(f"discount {discount} must lie in 0..1")
         self.env = env
@@ -192,6 +201,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
                 }
             )
         self._events: Iterator[Event] | None = None
+        self._warned = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode: with a seed, or the first time, at time zero, else wherever time stands.
@@ -225,6 +235,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         self._actions: dict[int, _Action] = {}
         self._recent: deque[tuple[int, Any]] = deque(maxlen=self._recent_length)
         self._episode = self.stale_episode = 0
+        self._decisions = 0  # since the environment step under way began
         self._time_ns = self._before_ns = self._steps = 0
 
     def _begin_episode(self, seed: int | None, options: dict[str, Any] | None) -> _Passed:
@@ -267,6 +278,9 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
             self._time_ns = event.time_ns
             if isinstance(event, Started):
                 self._current = event
+                self._decisions += 1
+                if self._decisions > MANY_DECISIONS:
+                    self._warn()
                 break
             if isinstance(event, Read):
                 self._read = event
@@ -283,6 +297,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
     def _do(self, read: Read, passed: _Passed) -> tuple[bool, bool]:
         """One step of the environment."""
         self._read = None
+        self._decisions = 0
         found = self._actions.get(read.decision)
         valid = found is not None and found.episode == self._episode
         if found is not None and valid:
@@ -303,6 +318,17 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         passed.steps += 1
         self._steps += 1
         return bool(terminated), bool(truncated)
+
+    def _warn(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"more than {MANY_DECISIONS} decisions fall into one environment step: an inference takes "
+                f"{units.show(self.scenario.inference_mean)}, a step {units.show(self.scenario.step_mean)}; give a "
+                "longer inference_time, or rule='one_step_lag'",
+                RtsimWarning,
+                stacklevel=4,  # who called step
+            )
 
     def _settle(self, decision: int, actions: int) -> None:
         found = self._actions[decision]

@@ -289,7 +289,7 @@ def _built(node: grammar.Node, text: str, given: Mapping[str, Any]) -> TabularMD
         )
     for name in read:
         if name not in entry.options and name not in COMMON:
-            raise UnknownName(f"option of MDP {entry.name!r}", name, [*entry.options, *COMMON])
+            raise UnknownName("option", name, [*entry.options, *COMMON], of=f"MDP {entry.name!r}")
     options = {
         name: option.read(name, read[name]) if name in read else option.default
         for name, option in entry.options.items()

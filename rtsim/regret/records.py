@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue
-from rtsim.intervals import Interval, mean_ci95
+from rtsim.intervals import Estimate, mean_ci95
 from rtsim.schedule import Schedule
 from rtsim.timing.units import whole
 
@@ -128,12 +128,12 @@ class RegretOverSeeds:
         return tuple(curve.last for curve in self.curves)
 
     @property
-    def means(self) -> dict[str, tuple[float, Interval | None]]:
+    def means(self) -> dict[str, Estimate]:
         """Mean of each part over seeds with its 95 % Student t interval; none for a single seed."""
         return {part: mean_ci95([getattr(run, part) for run in self.runs]) for part in PARTS}
 
     @property
-    def per_second(self) -> dict[str, tuple[float, Interval | None]]:
+    def per_second(self) -> dict[str, Estimate]:
         """:attr:`means` per second; NaN for Schedules of one step."""
         seconds = [float(curve.seconds[-1]) for curve in self.curves]
         return {

@@ -304,7 +304,7 @@ class Rule:
 
                 if not self.options:
                     raise InvalidValue(f"rule {self.name!r} takes no options; remove {name!r}")
-                raise UnknownName(f"option of rule {self.name!r}", name, self.options)
+                raise UnknownName("option", name, self.options, of=f"rule {self.name!r}")
         return {
             # A default may be written as text, as users write the option.
             name: option.default

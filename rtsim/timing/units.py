@@ -92,6 +92,21 @@ def duration(value: float | str, what: str = "duration") -> float:
     return seconds(number, "", what)
 
 
+def check_unit(what: str, text: str) -> None:
+    """Refuse a text such as ``"84"`` for a time: seconds were hardly meant; ``"0.084"`` is understood as they are.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        return
+    if number >= 1:
+        raise InvalidValue(f"{what} {text} has no unit; write {text}ms or {text}s")
+
+
 def _brief(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

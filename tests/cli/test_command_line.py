@@ -349,11 +349,15 @@ def test_interrupted_compare_prints_what_is_finished_and_exits_130():
         f"sys.exit(main({words!r}))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert process.stderr.readline() == "ready\n"
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    with process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()  # nothing left behind, should it not have ended
     assert process.returncode == 130
     data = json.loads(out)
     assert data["interrupted"] is True
@@ -423,10 +427,12 @@ def test_calibrate_writes_a_profile_that_compare_reads_and_append_adds_to_it(sai
     profile = Profile.load(path)
     assert set(profile.models) == {"resnet15-k0.0625", "resnet30-k0.0625"}
     assert list(profile.models["resnet15-k0.0625"].learning) == [2]
+    # How fast this machine infers is not judged: at two steps per inference one worker leaves every other step.
+    mean_ns = profile.models["resnet30-k0.0625"].inference.to_json()["summary"]["mean_ns"]
     code, out, _ = said("compare", "--inference-time", f"profile:{path}#resnet30-k0.0625", "--steps", "100", "--seeds",
-                        "1", "--workers", "1", "--json")  # fmt: skip
+                        "1", "--workers", "1", "--fps", repr(2e9 / mean_ns), "--json")  # fmt: skip
     assert code == 0
-    assert json.loads(out)["rows"][0]["inaction_fraction"] < 0.5
+    assert json.loads(out)["rows"][0]["capacity_limit"] == pytest.approx(0.5)
 
 
 def test_calibrate_append_refuses_another_machine_before_measuring(said, tmp_path):

@@ -43,13 +43,18 @@ def test_text_is_understood_and_spelt_in_one_way(text, canonical):
         (
             "atari:Boxxing",
             UnknownName,
-            r"Atari game 'Boxxing' unknown \(did you mean 'Boxing'\?\); choose from Adventure",
+            r"^Atari game 'Boxxing' unknown; did you mean 'Boxing', one of 1[0-9][0-9]\?$",
         ),
         ("atari", InvalidValue, "must read atari:GAME"),
         ("blocks:3", InvalidValue, "must read blocks"),
         ("blocks(3)", InvalidValue, r"by name: blocks\(level=...\)"),
         ("blocks(level=10)", InvalidValue, r"level.* must be a whole number in 0\.\.9"),
-        ("blocks(levels=1)", UnknownName, "choose from level, noops, sticky"),
+        (
+            "blocks(levels=1)",
+            UnknownName,
+            r"^option 'levels' of game 'blocks' unknown \(did you mean 'level'\?\); choose from level, noops, sticky$",
+        ),
+        ("atari:zzzz", UnknownName, "'zzzz' unknown; choose from Adventure, .* and [0-9]+ more$"),
         ("atari:Boxing(sticky=1.5)", InvalidValue, r"sticky=1.5 must be a number in 0\.\.1"),
         ("atari:Boxing(sticky=0.5", InvalidValue, "not understood at column"),
         ("retro:nobody-has-this", RtsimError, "nobody-has-this"),
@@ -127,6 +132,9 @@ def test_command_line_lists_the_games(capsys, tmp_path, monkeypatch):
     plain = capsys.readouterr().out
     for word in ("blocks", "walk", "atari:GAME", "retro:INTEGRATION", "NameThisGame", "none here", "sticky"):
         assert word in plain
+    names = plain.partition("atari:\n")[2].partition("retro:")[0]
+    assert names.split() == list(atari.games())
+    assert max(map(len, names.splitlines())) <= 100
     assert main(["games", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in found["games"]] == ["blocks", "walk", "atari", "retro"]

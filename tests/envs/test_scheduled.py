@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 import rtsim.envs  # noqa: F401 - registers rtsim/Scheduled-v0
 from rtsim.envs.default_policies import default_of, neutral
 from rtsim.envs.scheduled import ScheduledEnv
-from rtsim.errors import InvalidValue, UnknownName
+from rtsim.errors import InvalidValue, RtsimWarning, UnknownName
 from tests.envs.worlds import Count
 
 SECOND = {"fps": 1.0}
@@ -46,6 +46,35 @@ def test_sequential_two_and_a_half_steps_starts_at_0_2_5_7() -> None:
         (10, 7.0 + 8 + 9, {-1: 16.0, 2: 8.0}),
     ]
     assert env.env.given == [[0, 0, 0, 100, 0, 101, 0, 0, 102, 0]]
+
+
+def test_many_decisions_in_a_step_warn_once() -> None:
+    # A step of 1 s has 1001 starts of 999 us and more: 0 us, 999 us, ..., 999 ms.
+    env = ScheduledEnv(Count(), "sequential", "999us", **SECOND)
+    env.reset(seed=0)  # the first decision
+    for _ in range(999):
+        env.step(1)
+    said = r"1000 decisions .* an inference takes 999 us, a step 1 s; .*one_step_lag"
+    with pytest.warns(RtsimWarning, match=said) as seen:
+        env.step(1)
+    assert [warning.filename for warning in seen] == [__file__]
+    for _ in range(2000):  # warnings are errors: a second one would fail
+        env.step(1)
+
+
+def test_a_thousand_decisions_in_a_step_do_not_warn() -> None:
+    env = ScheduledEnv(Count(), "sequential", "1ms", **SECOND)
+    env.reset(seed=0)
+    steps = sum(env.step(1)[4]["elapsed_steps"] for _ in range(2500))
+    assert steps == 2
+
+
+@pytest.mark.parametrize("setting", ["inference_time", "learning_time", "dispatch_time"])
+def test_times_without_a_unit_are_refused_as_texts_from_one_on(setting: str) -> None:
+    with pytest.raises(InvalidValue, match=f"{setting} 84 has no unit; write 84ms or 84s"):
+        ScheduledEnv(Count(), "sequential", **SECOND, **{setting: "84"})
+    for fine in ("0.084", 84, "84s"):
+        ScheduledEnv(Count(), "sequential", **SECOND, **{setting: fine})
 
 
 def test_unstaggered_workers_read_the_same_observation_and_overwrite_each_other() -> None:

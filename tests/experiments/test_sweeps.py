@@ -137,7 +137,7 @@ def test_required_learners_are_the_formula_for_constant_times(tmp_path):
     # Without waiting for one another N learners take in N·B transitions per τ_L: enough if N·B·τ_M >= τ_L.
     times = ("100ms", "400ms", "1s", "1700ms")
     grid = Grid(
-        ("unstaggered",), ("1ms",), times, learner_rule=("lock_free", "round_robin"), batch=(8, 16), steps=20_000,
+        ("unstaggered",), ("15ms",), times, learner_rule=("lock_free", "round_robin"), batch=(8, 16), steps=20_000,
         seeds=1, measure="required_learners",
     )  # fmt: skip
     sweep(tmp_path / "run", grid, processes=1)
@@ -155,7 +155,7 @@ def test_required_learners_are_the_formula_where_it_is_a_whole_number(n, rule):
     # n learners keep up exactly; how many updates fall into the steps counted depends on where these end.
     for steps in range(10_000, 10_017):
         scenario = Scenario(
-            "unstaggered", "1ms", step_time="10ms", steps=steps, learning_time=0.16 * n, batch=16, learner_rule=rule
+            "unstaggered", "9ms", step_time="10ms", steps=steps, learning_time=0.16 * n, batch=16, learner_rule=rule
         )
         assert required_learners(scenario, steps // 2).learners == n
 

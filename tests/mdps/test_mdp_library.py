@@ -69,7 +69,7 @@ def test_keywords_win_over_the_text():
     ("text", "fault", "message"),
     [
         ("jumps", UnknownName, r"MDP 'jumps' unknown \(did you mean 'jump'\?\); choose from aliased"),
-        ("jump(states=3)", UnknownName, "option of MDP 'jump' 'states' unknown; choose from default, n, p, reward"),
+        ("jump(states=3)", UnknownName, "option 'states' of MDP 'jump' unknown; choose from default, n, p, reward"),
         ("jump(10)", InvalidValue, r"options of jump are given by name: jump\(n=...\)"),
         ("jump(n=1)", InvalidValue, r"option n 1 must be a whole number in 2..250"),
         ("jump(n=2.5)", InvalidValue, "option n 2.5 must be a whole number"),

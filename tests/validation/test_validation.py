@@ -170,7 +170,9 @@ def test_quick_grid_is_played_compared_recorded_and_not_played_again(tmp_path: P
         assert (tmp_path / "results" / f"{picture}.csv").is_file()
     recorded = {path: path.stat().st_mtime_ns for path in (tmp_path / "recorded").iterdir()}
     assert len(recorded) >= 4
-    again = run("live_agreement", "--quick", "--out", str(tmp_path), "--minutes", "0")
+    # One plan again: nothing is played, and the other's results stay.
+    again = run("live_agreement", "--quick", "--only", module.QUICK[0], "--out", str(tmp_path), "--minutes", "0")
     assert again.returncode == first.returncode, again.stderr
+    assert json.loads((tmp_path / "results" / "agreement.json").read_text())["plans"] == data["plans"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "recorded").iterdir()} == recorded
     assert PAGE.read_text(encoding="utf-8") == page
