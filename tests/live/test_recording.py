@@ -198,3 +198,12 @@ def test_counts_need_not_add_up_where_rows_were_lost(good):
 def test_what_was_simulated_is_told(good):
     with pytest.raises(InvalidValue, match="was simulated, not recorded"):
         check(replace(good, live=None))
+
+
+def test_the_steps_after_an_episode_ended_are_stale_where_they_saw_the_former_one(good):
+    ended = 100
+    seen, step = good.steps["observation"], np.arange(len(good))
+    former = (good.steps["worker"] >= 0) & (step > ended) & (seen <= ended)
+    assert former.any()
+    changed = column("live", "ended", 1, ended)(column("live", "stale", 1, former)(good))
+    check(totals(stale_episode=int(former.sum()))(changed))
