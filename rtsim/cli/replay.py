@@ -32,8 +32,7 @@ def run(arguments: Replay) -> int:
     check_writable(arguments.video, arguments.trace, pictures=(arguments.timeline,), inputs=arguments.runs)
     schedules = [Schedule.load(path) for path in arguments.runs]
     for path, schedule in zip(arguments.runs, schedules, strict=True):
-        if schedule.live is None:
-            raise InvalidValue(f"{path!r} was simulated, not recorded; give files of rtsim play --record")
+        virtual.check(schedule, path)
     replays = []
     with render.progress(counted=False) as report:
         for index, schedule in enumerate(schedules):

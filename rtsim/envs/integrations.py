@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from rtsim.envs.machine import SUFFIXES
-from rtsim.errors import TEMPORARY, FileProblem, InvalidValue, UnknownName, read_text
+from rtsim.envs.machine import LARGEST_FILE, SUFFIXES, default_state, read_json, unpacked
+from rtsim.envs.untrusted import check_integration, integration_json
+from rtsim.errors import TEMPORARY, FileProblem, InvalidValue, UnknownName
 
 #: The smallest and the largest ROM that a Game Boy can address.
 SMALLEST, LARGEST = 2**15, 2**23
-_LARGEST_FILE = 2**24
 _MINIMAL = {"data.json": '{"info": {}}\n', "scenario.json": "{}\n", "metadata.json": "{}\n"}
 _COLOUR_ONLY = 0xC0
 
@@ -102,7 +102,7 @@ def import_rom(source: str | Path, name: str, *, replace: bool = False) -> Path:
     ------
     FileProblem
         If the ROM is missing, too large, no Game Boy ROM, or not the one that ``rom.sha`` names; or if an integration
-        file is damaged or asks for a script.
+        file is damaged, cannot be played, or asks for a script.
     InvalidValue
         If there is one of that name already.
     """
@@ -123,7 +123,9 @@ def import_rom(source: str | Path, name: str, *, replace: bool = False) -> Path:
     suffix = ".gbc" if rom[0x143] == _COLOUR_ONLY else ".gb"
     minimal = {file: text.encode() for file, text in _MINIMAL.items()}
     own = {f"rom{suffix}": rom, "rom.sha": f"{found}\n".encode()}
-    _write(target, {**minimal, **files, **own})
+    files = {**minimal, **files, **own}
+    _check_usable(files)
+    _write(target, files)
     return target
 
 
@@ -142,25 +144,31 @@ def _only_rom(path: Path) -> Path:
 
 
 def _files(path: Path) -> dict[str, bytes]:
-    """The integration files of a folder, checked, without the ROM; whatever else lies there stays there."""
+    """The integration files of a folder, without the ROM; whatever else lies there stays there."""
     found = {}
     for file in sorted(path.iterdir()):
         if file.name == "rom.sha" or file.suffix in (".json", ".state"):
-            found[file.name] = _bytes(file, _LARGEST_FILE)
-        if file.suffix == ".json":
-            _check_json(file.name, found[file.name])
+            found[file.name] = _bytes(file, LARGEST_FILE)
     return found
 
 
-def _check_json(name: str, text: bytes) -> None:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        raise FileProblem(f"{name} of the integration is not JSON") from None
-    if not isinstance(content, dict):
-        raise FileProblem(f"{name} of the integration must be a JSON object")
-    if re.search(rb'"(script|scripts)"\s*:', text) or b"lua:" in text:
-        raise FileProblem(f"{name} of the integration asks for a script; rtsim runs no code that comes with a ROM")
+def _check_usable(files: dict[str, bytes]) -> None:
+    """What cannot be played is not taken over."""
+    read = {
+        name: integration_json(f"{name} of the integration", text)
+        for name, text in files.items()
+        if name.endswith(".json")
+    }
+    check_integration(read["data.json"], read["scenario.json"])
+    first = default_state(read["metadata.json"])
+    if first is not None and f"{first}.state" not in files:
+        raise FileProblem(f"metadata.json of the integration begins in state {first[:60]!r}, which is not there")
+    for name in files:
+        if name.endswith(".state"):
+            try:
+                unpacked(files[name])
+            except (OSError, EOFError, zlib.error) as error:
+                raise FileProblem(f"state {name} of the integration is damaged: {error}") from None
 
 
 def _rom(path: Path) -> bytes:
@@ -223,9 +231,5 @@ def defines_rewards(name: str, scenario: str = "scenario") -> bool:
     UnknownName, InvalidValue, FileProblem
         If there is no such integration, or its scenario cannot be read.
     """
-    text = read_text(find(name) / f"{scenario}.json", "scenario", _LARGEST_FILE)
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FileProblem(f"{scenario}.json of {name} is not JSON: {error}") from error
-    return isinstance(found, dict) and any(found.get(key) for key in ("reward", "rewards"))
+    found = read_json(find(name), f"{scenario}.json")
+    return any(found.get(key) for key in ("reward", "rewards"))

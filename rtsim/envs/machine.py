@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import gzip
-import json
+import io
 import weakref
 import zlib
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.errors import FileProblem, InvalidValue, MissingExtra
+from rtsim.envs.untrusted import check_integration, check_name, integration_json
+from rtsim.errors import FileProblem, InvalidValue, MissingExtra, check_file
 
 #: Frames per second of the console: 4194304 clock ticks at 70224 a frame, as rtsim writes it elsewhere.
 FPS = 59.7275
@@ -26,7 +27,8 @@ FPS = 59.7275
 BUTTONS = ("A", "B", "LEFT", "UP", "RIGHT", "DOWN")
 #: File name endings of ROMs, also of those for the colour console only.
 SUFFIXES = (".gb", ".gbc")
-_LARGEST_STATE = 2**24
+#: Bytes of an integration file, and of a state when unpacked.
+LARGEST_FILE = 2**24
 
 _running: weakref.ref[Machine] | None = None
 
@@ -83,6 +85,7 @@ class Machine:
             )
         self.folder = folder
         rom = rom_of(folder)
+        _check_files(folder, scenario)  # before stable-retro reads them: it would run the scripts they name
         try:
             self._emulator = stable_retro.RetroEmulator(str(rom))
         except RuntimeError as error:
@@ -94,11 +97,14 @@ class Machine:
         names = stable_retro.get_system_info(stable_retro.get_romfile_system(str(rom)))["buttons"]
         #: Row k holds the k-th of BUTTONS down, the last one none.
         self.masks = np.array([[name == button for name in names] for button in (*BUTTONS, "")], np.uint8)
-        for file in ("data", scenario):
-            if not (folder / f"{file}.json").is_file():
-                self.close()
-                raise FileProblem(f"integration {folder.name} has no {file}.json")
-        if not self._data.load(str(folder / "data.json"), str(folder / f"{scenario}.json")):
+        try:
+            understood = self._data.load(str(folder / "data.json"), str(folder / f"{scenario}.json"))
+            if understood:
+                self.outcome()
+        except (ValueError, RuntimeError, TypeError) as error:  # stable-retro raises bare ones
+            self.close()
+            raise FileProblem(f"{scenario}.json of {folder.name} cannot be used: {error}") from None
+        if not understood:
             self.close()
             raise FileProblem(f"stable-retro does not understand data.json or {scenario}.json of {folder.name}")
 
@@ -168,14 +174,46 @@ def states(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.state"))
 
 
-def first_state(folder: Path) -> str | None:
-    """The state that its games begin in: ``default_state`` of metadata.json; None is switching on."""
+def read_json(folder: Path, file: str) -> dict[str, Any]:
+    """A JSON file of an integration folder, checked.
+
+    Raises
+    ------
+    FileProblem
+    """
+    path = folder / file
+    if not path.is_file():
+        raise FileProblem(f"integration {folder.name} has no {file}")
+    if check_file(path, file) > LARGEST_FILE:
+        raise FileProblem(f"{file} of {folder.name} is larger than {LARGEST_FILE} bytes")
     try:
-        metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        name = metadata.get("default_state")
-    except (OSError, ValueError, AttributeError):
+        text = path.read_bytes()
+    except OSError as error:
+        raise FileProblem(f"cannot read {file} of {folder.name}: {error.strerror}") from error
+    return integration_json(f"{file} of {folder.name}", text)
+
+
+def _check_files(folder: Path, scenario: str) -> None:
+    file = f"{check_name(scenario, 'scenario')}.json"
+    check_integration(read_json(folder, "data.json"), read_json(folder, file), f"{file} of {folder.name}")
+
+
+def first_state(folder: Path) -> str | None:
+    """The state that its games begin in: ``default_state`` of metadata.json; None is switching on.
+
+    Raises
+    ------
+    FileProblem
+    """
+    if not (folder / "metadata.json").exists():
         return None
-    return name if isinstance(name, str) else None
+    return default_state(read_json(folder, "metadata.json"))
+
+
+def default_state(metadata: dict[str, Any]) -> str | None:
+    """What a parsed metadata.json says of it; FileProblem if that leads out of the folder."""
+    name = metadata.get("default_state")
+    return check_name(name, "default_state") if isinstance(name, str) else None
 
 
 def load_state(folder: Path, name: str) -> bytes:
@@ -186,13 +224,21 @@ def load_state(folder: Path, name: str) -> bytes:
     FileProblem
         If it is missing or damaged.
     """
-    path = folder / f"{name}.state"
-    try:
-        with gzip.open(path, "rb") as stream:
-            state = stream.read(_LARGEST_STATE)
-    except FileNotFoundError:
+    path = folder / f"{check_name(name, 'state')}.state"
+    if not path.is_file():
         known = ", ".join(states(folder)) or "none at all"
-        raise FileProblem(f"integration {folder.name} has no state {name!r}; it has {known}") from None
+        raise FileProblem(f"integration {folder.name} has no state {name!r}; it has {known}")
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise FileProblem(f"state {path.name} of {folder.name} is larger than {LARGEST_FILE} bytes")
+        return unpacked(path.read_bytes())
+    except FileProblem:
+        raise
     except (OSError, EOFError, zlib.error) as error:
         raise FileProblem(f"state {path.name} of {folder.name} is damaged: {error}") from None
-    return state
+
+
+def unpacked(state: bytes) -> bytes:
+    """The state in the bytes of its file; OSError, EOFError or zlib.error if that is damaged."""
+    with gzip.open(io.BytesIO(state), "rb") as stream:
+        return stream.read(LARGEST_FILE)

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.errors import MissingExtra, UnknownName, check_file
+from rtsim.errors import InvalidValue, MissingExtra, UnknownName, check_file
 from rtsim.live.plan import LivePlan
 from rtsim.timing import Annealed, Law, Mixture
 
@@ -110,10 +110,16 @@ class EpsilonAgent:
 def check_agent(text: str) -> tuple[str, str]:
     """Kind of an agent and its file.
 
+    Raises
+    ------
+    UnknownName, InvalidValue
+
     >>> check_agent("greedy:weights.pt")
     ('greedy', 'weights.pt')
     """
-    kind, _, file = text.partition(":")
+    kind, colon, file = text.partition(":")
+    if kind == "greedy" and colon and not file:
+        raise InvalidValue("agent 'greedy:' lacks its file of weights; give e.g. greedy:run.pt")
     if kind not in KINDS or (file and kind != "greedy"):
         raise UnknownName("agent", text, (*KINDS, "greedy:FILE"))
     return kind, file

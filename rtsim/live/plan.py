@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rtsim.errors import InvalidValue
-from rtsim.scenario import Scenario
+from rtsim.scenario import MAX_WORKERS, Scenario
 
 #: Side of the observations that all games give, pixels.
 SIDE = 84
@@ -49,10 +49,15 @@ class LivePlan:
     restarts: int = 3
 
     def __post_init__(self) -> None:
-        from rtsim.timing import Law
+        from rtsim.timing import Law, units
 
+        for name in ("game", "agent", "network"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidValue(f"{name} {getattr(self, name)!r} of a live run must be a text")
+        units.whole(self.processes, "processes", 0, MAX_WORKERS)
+        units.whole(self.restarts, "restarts", 0, 10**6)
         if self.inference not in ("timed", "real"):
-            raise InvalidValue(f"inference {self.inference!r} must be timed or real")
+            raise InvalidValue(f"inference {str(self.inference)[:40]!r} must be timed or real")
         if isinstance(self.scenario.step_time, Law):
             raise InvalidValue(
                 f"a live run needs a fixed rate, not step times {self.scenario.step_time}; give --fps, e.g. --fps 60"

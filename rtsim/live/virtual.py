@@ -15,6 +15,7 @@ from rtsim.errors import InvalidValue
 from rtsim.live import memory as m
 from rtsim.live.agents import Agent, agent_of
 from rtsim.live.plan import LivePlan
+from rtsim.live.recording import check as check
 from rtsim.schedule import Schedule
 
 
@@ -144,7 +145,10 @@ def replay(
     ------
     InvalidValue
         If the Schedule was not recorded live, or its game is not there.
+    FileProblem
+        If it is no recording that a run could have written; see :mod:`rtsim.live.recording`.
     """
+    check(schedule)
     live, plan = recorded(schedule), plan_of(schedule)
     found = Replay()
     with make(plan.game) as emulator:

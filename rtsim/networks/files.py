@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rtsim.errors import TEMPORARY, FileProblem, InvalidValue
+from rtsim.errors import TEMPORARY, FileProblem, InvalidValue, check_file
 from rtsim.networks.architecture import Architecture
 
 FORMAT = "rtsim.weights/1"
@@ -59,12 +59,17 @@ def read(path: str | Path, what: str) -> dict[str, Any]:
         If there is no such file, or it is something else, or truncated.
     """
     try:
+        if os.path.exists(path):
+            check_file(path, what)  # a pipe would be waited for, a device read for ever
         data = torch.load(path, map_location="cpu", weights_only=True)
+    except FileProblem:
+        raise
     except FileNotFoundError as error:
         raise FileProblem(f"cannot read {what} {str(path)!r}: no such file") from error
-    except Exception as error:  # torch raises of all kinds for files that are not its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise FileProblem(f"cannot read {what} {str(path)!r}: {reason[:200]}") from error
+    except Exception as error:  # torch raises of all kinds for files that are not its own, and speaks to programmers
+        own = error.strerror if isinstance(error, PermissionError) else None
+        reason = own or "it is damaged, not written by torch.save, or holds more than tensors and plain values"
+        raise FileProblem(f"cannot read {what} {str(path)!r}: {reason}") from error
     if not isinstance(data, dict):
         raise FileProblem(f"{what} {str(path)!r} hold {type(data).__name__}, not tensors by name")
     return data

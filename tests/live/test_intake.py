@@ -105,3 +105,22 @@ def test_what_no_step_can_use_any_more_is_forgotten():
     workers.intake.forget()
     assert len(workers.intake._rows) == 1
     assert workers.at(4)[0] == 1
+
+
+def test_at_the_same_time_it_is_the_worker_that_counts_not_who_posted_first():
+    workers = Workers()
+    workers.post(1, 15, action=1)
+    workers.intake.collect()
+    workers.post(0, 15, action=0)
+    assert workers.at(2) == (1, 1, (2, 1, 0))
+
+
+def test_what_waits_in_a_queue_is_not_forgotten():
+    workers = Workers(mailbox="fifo(3)")
+    for worker in range(3):
+        workers.post(worker, 5 + worker, action=worker)
+    assert workers.at(1)[:2] == (0, 0)
+    workers.intake.forget()
+    assert workers.at(2)[:2] == (1, 1)
+    workers.intake.forget()
+    assert workers.at(3)[:2] == (2, 2)

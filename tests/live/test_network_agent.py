@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import torch
 
 from rtsim.errors import FileProblem, InvalidValue
 from rtsim.learning import Settings, prepare, train_plain
+from rtsim.live.agents import check_agent
 from rtsim.live.network import NetworkAgent
 from rtsim.networks import Architecture, ResNet
 from rtsim.networks.files import save_weights
@@ -71,3 +75,35 @@ def test_a_checkpoint_of_a_training_plays(tmp_path) -> None:
     train_plain(env(), learner, 20, file)
     expected = [learner.best(frame.reshape(84, 84, 1)) for frame in FRAMES]
     assert chosen(NetworkAgent("", 6, 0, str(file))) == expected
+
+
+class Evil:
+    """Would make a folder if it were unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_files_that_are_no_weights_are_told_in_one_clear_line(tmp_path) -> None:
+    torch.save({"x": Evil(tmp_path / "made")}, tmp_path / "code.pt")
+    torch.save({"x": torch.zeros(1000)}, tmp_path / "cut.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:-200])
+    (tmp_path / "text.pt").write_text("root:x:0:0:root:/root:/bin/sh\n" * 30)
+    (tmp_path / "empty.pt").write_bytes(b"")
+    for name in ("code.pt", "cut.pt", "text.pt", "empty.pt"):
+        with pytest.raises(FileProblem, match=r"it is damaged, not written by torch\.save, or holds more") as caught:
+            NetworkAgent("nature", 6, 0, str(tmp_path / name))
+        assert "torch.load" not in str(caught.value)
+    os.mkfifo(tmp_path / "pipe.pt")
+    for name, said in (("none.pt", "no such file"), ("", "it is a directory"), ("pipe.pt", "no regular file")):
+        with pytest.raises(FileProblem, match=said):
+            NetworkAgent("nature", 6, 0, str(tmp_path / name))
+    assert not (tmp_path / "made").exists()
+
+
+def test_greedy_with_a_colon_wants_its_file() -> None:
+    with pytest.raises(InvalidValue, match="'greedy:' lacks its file of weights"):
+        check_agent("greedy:")
