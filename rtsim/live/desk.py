@@ -43,10 +43,9 @@ class Desk:
             taken = self.intake.take(step)
             party.wake_waiting(step)
             bells |= party.settle(start)
-            for k in waiting(self.memory.learners, step):
-                bell = party.start_learner(k, start) if k in party.host_of_learner else None
-                if bell is not None:
-                    bells.add(bell)
+            if party.host_of_learner:
+                started = (party.start_learner(k, start) for k in waiting(self.memory.learners, step))
+                bells.update(bell for bell in started if bell is not None)
         return taken, bells
 
     def collect_early(self) -> None:
