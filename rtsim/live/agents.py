@@ -10,7 +10,7 @@ when it was made, so that a replay can make it again.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,37 +22,36 @@ from rtsim.timing import Annealed, Law, Mixture
 KINDS = ("random", "noop", "scripted", "greedy")
 
 
+class Question(NamedTuple):
+    """What an inference is asked: all that a choice may depend on, beside the seed.
+
+    Attributes
+    ----------
+    frame : uint8, shape (7056,)
+        The observation, row by row.
+    console : uint8, shape (8192,)
+        The console's work memory at that step, padded; there for scripted players only.
+    worker, inference : int
+        Which inference it is.
+    component : int
+        Component of a mixture law that its time was drawn from.
+    chunk : int
+        How many actions.
+    """
+
+    frame: NDArray[np.uint8]
+    console: NDArray[np.uint8]
+    worker: int
+    inference: int
+    component: int
+    chunk: int
+
+
 class Agent(Protocol):
     """Chooses the actions of one inference."""
 
-    def choose(
-        self,
-        frame: NDArray[np.uint8],
-        console: NDArray[np.uint8],
-        worker: int,
-        inference: int,
-        component: int,
-        chunk: int,
-    ) -> tuple[int, ...]:
-        """The actions of one inference.
-
-        Parameters
-        ----------
-        frame : uint8, shape (7056,)
-            The observation, row by row.
-        console : uint8, shape (8192,)
-            The console's work memory at that step, padded; there for scripted players only.
-        worker, inference : int
-            Which inference it is.
-        component : int
-            Component of a mixture law that its time was drawn from.
-        chunk : int
-            How many actions.
-
-        Returns
-        -------
-        tuple of int, length ``chunk``
-        """
+    def choose(self, asked: Question) -> tuple[int, ...]:
+        """The actions of one inference, ``asked.chunk`` of them."""
         ...
 
 
@@ -60,19 +59,19 @@ class RandomAgent:
     """Uniformly random actions.
 
     >>> agent = RandomAgent(6, seed=0)
-    >>> agent.choose(None, None, 1, 7, 0, 3) == agent.choose(None, None, 1, 7, 0, 3)
+    >>> nothing = np.zeros(0, np.uint8)
+    >>> asked = Question(nothing, nothing, worker=1, inference=7, component=0, chunk=3)
+    >>> agent.choose(asked) == agent.choose(asked)
     True
     """
 
     def __init__(self, actions: int, seed: int) -> None:
         self._actions, self._seed = actions, seed
 
-    def choose(
-        self, frame: object, console: object, worker: int, inference: int, component: int, chunk: int
-    ) -> tuple[int, ...]:
-        key = np.array([self._seed, worker], np.uint64)
-        generator = np.random.Generator(np.random.Philox(key=key, counter=inference))
-        found: list[int] = generator.integers(self._actions, size=chunk).tolist()
+    def choose(self, asked: Question) -> tuple[int, ...]:
+        key = np.array([self._seed, asked.worker], np.uint64)
+        generator = np.random.Generator(np.random.Philox(key=key, counter=asked.inference))
+        found: list[int] = generator.integers(self._actions, size=asked.chunk).tolist()
         return tuple(found)
 
 
@@ -82,10 +81,8 @@ class NoopAgent:
     def __init__(self, noop: int) -> None:
         self._noop = noop
 
-    def choose(
-        self, frame: object, console: object, worker: int, inference: int, component: int, chunk: int
-    ) -> tuple[int, ...]:
-        return (self._noop,) * chunk
+    def choose(self, asked: Question) -> tuple[int, ...]:
+        return (self._noop,) * asked.chunk
 
 
 class EpsilonAgent:
@@ -94,17 +91,9 @@ class EpsilonAgent:
     def __init__(self, agent: Agent, random: RandomAgent) -> None:
         self._agent, self._random = agent, random
 
-    def choose(
-        self,
-        frame: NDArray[np.uint8],
-        console: NDArray[np.uint8],
-        worker: int,
-        inference: int,
-        component: int,
-        chunk: int,
-    ) -> tuple[int, ...]:
-        agent = self._random if component == 0 else self._agent
-        return agent.choose(frame, console, worker, inference, component, chunk)
+    def choose(self, asked: Question) -> tuple[int, ...]:
+        agent = self._random if asked.component == 0 else self._agent
+        return agent.choose(asked)
 
 
 def check_agent(text: str) -> tuple[str, str]:
@@ -186,16 +175,8 @@ class ScriptedAgent:
 
         self._player = player(game)
 
-    def choose(
-        self,
-        frame: object,
-        console: NDArray[np.uint8],
-        worker: int,
-        inference: int,
-        component: int,
-        chunk: int,
-    ) -> tuple[int, ...]:
-        return (self._player.act(console.tobytes()),) * chunk
+    def choose(self, asked: Question) -> tuple[int, ...]:
+        return (self._player.act(asked.console.tobytes()),) * asked.chunk
 
 
 class _Paying:
@@ -204,17 +185,9 @@ class _Paying:
     def __init__(self, network: Agent, agent: Agent) -> None:
         self._network, self._agent = network, agent
 
-    def choose(
-        self,
-        frame: NDArray[np.uint8],
-        console: NDArray[np.uint8],
-        worker: int,
-        inference: int,
-        component: int,
-        chunk: int,
-    ) -> tuple[int, ...]:
-        self._network.choose(frame, console, worker, inference, component, chunk)
-        return self._agent.choose(frame, console, worker, inference, component, chunk)
+    def choose(self, asked: Question) -> tuple[int, ...]:
+        self._network.choose(asked)
+        return self._agent.choose(asked)
 
 
 def _plain(law: Law) -> Law:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rtsim.errors import FileProblem, InvalidValue
+from rtsim.live.agents import Question
 from rtsim.live.plan import SIDE
 from rtsim.networks.architecture import Architecture
 from rtsim.networks.files import load_weights
@@ -42,19 +41,11 @@ class NetworkAgent:
         self._network.eval()
 
     @torch.inference_mode()
-    def choose(
-        self,
-        frame: NDArray[np.uint8],
-        console: object,
-        worker: int,
-        inference: int,
-        component: int,
-        chunk: int,
-    ) -> tuple[int, ...]:
+    def choose(self, asked: Question) -> tuple[int, ...]:
         """The action of highest value; a chunk repeats it."""
-        image = torch.from_numpy(frame.copy()).reshape(1, *self._network.architecture.observation)
+        image = torch.from_numpy(asked.frame.copy()).reshape(1, *self._network.architecture.observation)
         action = int(self._network(image).argmax(dim=1).item())
-        return (action,) * chunk
+        return (action,) * asked.chunk
 
 
 def _loaded(model: str, actions: int, file: str) -> QNetwork:

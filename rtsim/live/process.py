@@ -40,13 +40,13 @@ def main(argument: str) -> None:
         _begin(party, lifeline, place)
         environment.run()
     elif place <= len(plan.hosts):
-        from rtsim.live.agents import agent_of
+        from rtsim.live.agents import Question, agent_of
         from rtsim.live.workers import InferenceProcess
 
         agent = agent_of(plan, said["actions"], said["noop"])
         workers = plan.hosts[place - 1]
         # The first time of everything takes long: imports, and memory that later passes use again.
-        agent.choose(np.zeros(plan.frame_bytes, np.uint8), np.zeros(m.CONSOLE, np.uint8), 0, 0, 1, 1)
+        agent.choose(Question(np.zeros(plan.frame_bytes, np.uint8), np.zeros(m.CONSOLE, np.uint8), 0, 0, 1, 1))
         DrawnDurations(plan.scenario).inference(0).draw(0)
         process = InferenceProcess(party, lifeline, workers, agent, plan.inference == "timed")
         _begin(party, lifeline, place)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rtsim.envs import Emulator, make, observation_hash
 from rtsim.errors import InvalidValue
 from rtsim.live import memory as m
-from rtsim.live.agents import Agent, agent_of
+from rtsim.live.agents import Agent, Question, agent_of
 from rtsim.live.plan import LivePlan
 from rtsim.live.recording import check as check
 from rtsim.schedule import Schedule
@@ -76,14 +76,9 @@ class Sight(NamedTuple):
         steps = schedule.steps
         console = np.zeros(m.CONSOLE, np.uint8)
         console[: len(self.console)] = np.frombuffer(self.console, np.uint8)
-        chosen = agent.choose(
-            self.observation.reshape(-1),
-            console,
-            int(steps["worker"][step]),
-            int(steps["inference"][step]),
-            int(steps["component"][step]),
-            chunk,
-        )
+        worker, inference, component = (int(steps[name][step]) for name in ("worker", "inference", "component"))
+        asked = Question(self.observation.reshape(-1), console, worker, inference, component, chunk)
+        chosen = agent.choose(asked)
         return chosen[int(steps["chunk_index"][step])]
 
 

@@ -9,7 +9,7 @@ from rtsim.errors import RuleFault
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.agenda import Agenda
-from rtsim.live.agents import Agent
+from rtsim.live.agents import Agent, Question
 from rtsim.live.learners import Updates
 from rtsim.live.party import Party, Start, started
 from rtsim.schedulers import DROP
@@ -108,7 +108,7 @@ class InferenceProcess(Agenda):
     def _choose(self, w: int, index: int, observation: int, component: int) -> tuple[int, ...]:
         place = observation % m.FRAMES
         frame, console = self.memory.frames[place], self.memory.consoles[place]
-        return self.agent.choose(frame, console, w, index, component, self.party.program.chunk)
+        return self.agent.choose(Question(frame, console, w, index, component, self.party.program.chunk))
 
     def _finish(self, inference: Inference, asks: bool = True) -> None:
         """An inference has ended: ask the rule what becomes of its action, and when to go on."""

@@ -13,12 +13,13 @@ import torch
 
 from rtsim.errors import FileProblem, InvalidValue
 from rtsim.learning import Settings, prepare, train_plain
-from rtsim.live.agents import check_agent
+from rtsim.live.agents import Question, check_agent
 from rtsim.live.network import NetworkAgent
 from rtsim.networks import Architecture, ResNet
 from rtsim.networks.files import save_weights
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (12, 84 * 84), np.uint8)
+NO_CONSOLE = np.zeros(8192, np.uint8)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def same_threads() -> Iterator[None]:
 
 
 def chosen(agent: NetworkAgent) -> list[int]:
-    return [agent.choose(frame, None, 0, 0, 0, 1)[0] for frame in FRAMES]
+    return [agent.choose(Question(frame, NO_CONSOLE, 0, 0, 0, 1))[0] for frame in FRAMES]
 
 
 def test_plain_weights_need_the_name_of_their_network(tmp_path) -> None:
