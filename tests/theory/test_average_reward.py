@@ -217,6 +217,60 @@ def test_slippery_frozen_lake_against_episodes_with_a_price_per_step():
     assert theory.optimum(mdps.of("gym:FrozenLake-v1")).gain == pytest.approx(low, abs=1e-9)
 
 
+#: Liu 2024, Python Machine Learning by Example, 4th edition, Chapter 15, "Solving the FrozenLake environment with the
+#: value iteration algorithm": optimal values at a discount of 0.99, iterated until no value changes by more than 1e-4.
+FROZEN_LAKE_VALUES = (
+    *(0.5404, 0.4966, 0.4681, 0.4541, 0.5569, 0.0000, 0.3572, 0.0000),
+    *(0.5905, 0.6421, 0.6144, 0.0000, 0.0000, 0.7410, 0.8625, 0.0000),
+)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_slippery_frozen_lake_has_its_published_values(method):
+    # A discount of 0.99 is the chance to go on: with the rest an episode begins anew, wherever it is. So V(s) is
+    # h(s) − h(0) + g/0.01. What was iterated from zero is too small, by at most 0.99/0.01 of the last change.
+    gymnasium = pytest.importorskip("gymnasium")
+    table = gymnasium.make("FrozenLake-v1").unwrapped.P
+    p, r = np.zeros((16, 4, 16)), np.zeros((16, 4))
+    p[:, :, 0] = 0.01
+    for s, a in itertools.product(range(16), range(4)):
+        for chance, target, reward, _ in table[s][a]:
+            p[s, a, target] += 0.99 * chance
+            r[s, a] += chance * reward
+    solved = theory.optimum(TabularMDP.of(p, r), method)
+    if method == "linear_programme":  # whose bias is an inequality in transient states
+        below = np.array([solved.gain / 0.01 - FROZEN_LAKE_VALUES[0]])
+    else:
+        below = solved.bias - solved.bias[0] + solved.gain / 0.01 - FROZEN_LAKE_VALUES
+    assert below.min() > -1e-4
+    assert below.max() < 99 * 1e-4 + 1e-4
+
+
+def test_taxi_has_the_values_that_dietterich_works_out():
+    # Dietterich 2000, JAIR 13, Section 3.3 and Figure 4: the taxi stands one square below R, where a passenger waits who
+    # wishes to go to B. The value is +10: ten steps of −1, and 20; once aboard, 8 steps are left: +12. Gymnasium pays
+    # 20 for the last step where Dietterich pays 20 − 1. Closed by a reset, h(s) is the value less the gain of the steps
+    # to the end, and the mean h of the starts.
+    gymnasium = pytest.importorskip("gymnasium")
+    made = gymnasium.make(max(x for x in gymnasium.registry if x.startswith("Taxi-"))).unwrapped
+    begins = np.asarray(made.initial_state_distrib)
+    reached = set(np.flatnonzero(begins).tolist())
+    waiting = list(reached)
+    while waiting:
+        state = waiting.pop()
+        new = {t for rows in made.P[state].values() for _, t, _, ends in rows if not ends} - reached
+        reached |= new
+        waiting += new
+    place = {state: at for at, state in enumerate(sorted(reached))}
+    red, blue, aboard = 0, 3, 4
+    below, inside = made.encode(1, 0, red, blue), made.encode(0, 0, aboard, blue)
+    mdp = mdps.of("gym:Taxi")
+    solved = theory.optimum(mdp)
+    after = float(mdp.start @ solved.bias)
+    for state, value, steps in ((below, 10, 10), (inside, 12, 8)):
+        assert solved.bias[place[state]] - after + solved.gain * steps == pytest.approx(value + 1, abs=1e-9)
+
+
 def test_taxi_gain_follows_from_its_shortest_episodes():
     # Each step costs 1 and the last pays 20, so an episode of L steps returns 21 − L; the mean over starts is
     # the known 7.93. Shortest paths by breadth-first search on Gymnasium's own table.
