@@ -247,8 +247,8 @@ def test_slippery_frozen_lake_has_its_published_values(method):
 
 
 def test_taxi_has_the_values_that_dietterich_works_out():
-    # Dietterich 2000, JAIR 13, Section 3.3 and Figure 4: the taxi stands one square below R, where a passenger waits who
-    # wishes to go to B. The value is +10: ten steps of −1, and 20; once aboard, 8 steps are left: +12. Gymnasium pays
+    # Dietterich 2000, JAIR 13, Section 3.3 and Figure 4: the taxi stands one square below R, where a passenger waits,
+    # bound for B. The value is +10: ten steps of −1, and 20; once aboard, 8 steps are left: +12. Gymnasium pays
     # 20 for the last step where Dietterich pays 20 − 1. Closed by a reset, h(s) is the value less the gain of the steps
     # to the end, and the mean h of the starts.
     gymnasium = pytest.importorskip("gymnasium")
