@@ -227,6 +227,14 @@ def test_train_that_diverges_says_so_and_keeps_the_last_checkpoint(tmp_path, cap
     assert len(read_curve(out / "seed-0" / "curve.csv")) > 0
 
 
+def test_train_with_times_hardly_meant_says_so_in_one_line(tmp_path, capsys) -> None:
+    words = ["train", "--env", "CartPole-v1", "--inference-time", "1us", "--alg", "sequential", "--steps", "2", *SMALL]
+    assert ran(*words, "--out", str(tmp_path / "a")) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "decisions fall into one environment step" in line]
+    assert len(said) == 1
+    assert said[0].startswith("rtsim: more than 1000")
+
+
 def test_train_without_tensorboard_says_what_is_missing(tmp_path, monkeypatch, capsys) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "tensorboard" else real(name))
