@@ -9,6 +9,7 @@ turn; what it was late counts in the duration of its inference.
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -113,21 +114,28 @@ class Party:
         set of int
             Bells of the processes that have something to look at.
         """
-        rows = self.memory.workers
-        bells: set[int] = set()
-        while True:
-            due = ((rows[:, m.STATUS] == m.ASLEEP) & (rows[:, m.TIME] <= until)).nonzero()[0]
-            if not len(due):
-                return bells
-            worker = int(due[rows[due, m.TIME].argmin()])  # the first of equals
-            self.ask(worker, int(rows[worker, m.TIME]))
-            bells.add(self.bells[self.host_of_worker[worker]])
+        rows, bells = self.memory.workers, set[int]()
+        due = ((rows[:, m.STATUS] == m.ASLEEP) & (rows[:, m.TIME] <= until)).nonzero()[0]
+        if not len(due):
+            return bells
+        # Nobody else's time changes when the rule is asked for one of them, so that one look at the table is enough.
+        queue = sorted(zip(rows[due, m.TIME].tolist(), due.tolist(), strict=True))
+        while queue:
+            time, worker = heapq.heappop(queue)
+            self.ask(worker, time)
+            row = rows[worker]
+            if row[m.STATUS] == m.ASLEEP and row[m.TIME] <= until:
+                heapq.heappush(queue, (int(row[m.TIME]), worker))
+            elif row[m.STATUS] != m.WAITING:  # who waits for a step is woken with it
+                bells.add(self.bells[self.host_of_worker[worker]])
+        return bells
 
     def wake_waiting(self, step: int) -> None:
         """Workers that wait for this step, which begins now, are to be asked at its start."""
         rows = self.memory.workers
-        for worker in waiting(rows, step):
-            rows[worker, m.TIME], rows[worker, m.STATUS] = self.starts[step], m.ASLEEP
+        woken = waiting(rows, step)
+        if woken:
+            rows[woken, m.TIME], rows[woken, m.STATUS] = self.starts[step], m.ASLEEP
 
     def ask(self, worker: int, time: int) -> None:
         """Ask the rule at logical ``time`` when an idle worker may start, and note the answer down in its row."""
