@@ -122,6 +122,8 @@ def check_ready(plan: LivePlan) -> None:
     UnknownName, InvalidValue, FileProblem
         If it is unknown, nobody wrote a player for the game, or the file of weights is not there.
     """
+    if plan.learning is not None:
+        return
     kind, file = check_agent(plan.agent)
     if kind == "scripted":
         ScriptedAgent(plan.game)
@@ -153,8 +155,12 @@ def agent_of(plan: LivePlan, actions: int, noop: int) -> Agent:
         network = _network(plan, actions, file)
         # With real inference others pay for the forward pass, too, and then do as they like.
         agent = network if kind == "greedy" else _Paying(network, agent)
-    drawn = plan.inference == "timed" and isinstance(_plain(plan.scenario.inference_time), Mixture | Annealed)
-    return EpsilonAgent(agent, random) if drawn else agent
+    return EpsilonAgent(agent, random) if draws_exploration(plan) else agent
+
+
+def draws_exploration(plan: LivePlan) -> bool:
+    """Whether the law of inference times says which actions are random: those of its first component."""
+    return plan.inference == "timed" and isinstance(_plain(plan.scenario.inference_time), Mixture | Annealed)
 
 
 def _network(plan: LivePlan, actions: int, file: str) -> Agent:
