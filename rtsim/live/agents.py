@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue, MissingExtra, UnknownName, check_file
 from rtsim.live.plan import LivePlan
-from rtsim.timing import Annealed, Law, Mixture
+from rtsim.timing.composite import draws_exploration
 
 KINDS = ("random", "noop", "scripted", "greedy")
 
@@ -155,12 +155,8 @@ def agent_of(plan: LivePlan, actions: int, noop: int) -> Agent:
         network = _network(plan, actions, file)
         # With real inference others pay for the forward pass, too, and then do as they like.
         agent = network if kind == "greedy" else _Paying(network, agent)
-    return EpsilonAgent(agent, random) if draws_exploration(plan) else agent
-
-
-def draws_exploration(plan: LivePlan) -> bool:
-    """Whether the law of inference times says which actions are random: those of its first component."""
-    return plan.inference == "timed" and isinstance(_plain(plan.scenario.inference_time), Mixture | Annealed)
+    drawn = plan.inference == "timed" and draws_exploration(plan.scenario.inference_time)
+    return EpsilonAgent(agent, random) if drawn else agent
 
 
 def _network(plan: LivePlan, actions: int, file: str) -> Agent:
@@ -194,9 +190,3 @@ class _Paying:
     def choose(self, asked: Question) -> tuple[int, ...]:
         self._network.choose(asked)
         return self._agent.choose(asked)
-
-
-def _plain(law: Law) -> Law:
-    """A law without the slow spells around it."""
-    inner = getattr(law, "law", None)
-    return _plain(inner) if isinstance(inner, Law) else law

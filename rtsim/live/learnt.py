@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from rtsim.learning import Parameters
-from rtsim.live.agents import Question, draws_exploration
+from rtsim.live.agents import Question
 from rtsim.live.gradients import Shelf, draw_number, learner_of
 from rtsim.live.network import SHAPE
 from rtsim.live.plan import LivePlan
 from rtsim.live.weights import DECISIONS, SharedWeights
+from rtsim.timing.composite import draws_exploration
 
 
 class LearntAgent:
@@ -34,7 +35,8 @@ class LearntAgent:
         self._learner = learner_of(plan, actions)
         shelf = Shelf(self._learner.shapes)
         self._shared = SharedWeights(shelf.size, max(plan.scenario.learner_count, 1), weights)
-        self._workers, self._drawn = plan.scenario.workers, draws_exploration(plan)
+        self._workers = plan.scenario.workers
+        self._drawn = plan.inference == "timed" and draws_exploration(plan.scenario.inference_time)
         self._flat = np.zeros(shelf.size, np.float32)
         self._parameters = Parameters(-1, shelf.views(self._flat), {})
         self._held = -1
@@ -44,10 +46,10 @@ class LearntAgent:
         return self._held - self._shared.base
 
     def choose(self, asked: Question) -> tuple[int, ...]:
-        """The action of one inference; a chunk repeats it."""
+        """The action of one inference."""
         if self._shared.newest.number != self._held:
             self._held = self._shared.read(self._flat).number
         decision = int(self._shared.head[DECISIONS]) + draw_number(asked.inference, asked.worker, self._workers)
         explore = asked.component == 0 if self._drawn else None
         action = self._learner.act(asked.frame.reshape(SHAPE), self._parameters, decision, explore)
-        return (action,) * asked.chunk
+        return (action,)

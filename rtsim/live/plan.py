@@ -129,6 +129,10 @@ class LivePlan:
 
     def _check_learning(self, learning: LearningPlan) -> None:
         scenario, settings = self.scenario, learning.learner
+        if scenario.program().chunk > 1:
+            raise InvalidValue(
+                f"rule {scenario.rule} makes several actions per inference, and the learner's network one"
+            )
         if scenario.learning_time is None:
             raise InvalidValue("a run that learns needs a learning time, about what an update takes, e.g. 100ms")
         if scenario.batch != settings.batch:
