@@ -127,9 +127,8 @@ class Applier:
         return place
 
     def _gradient(self, k: int) -> Gradient:
-        nothing = np.zeros(0)
-        loss = float(self.shared.losses[k])
-        return Gradient(-1, self._gradients[k], loss, nothing.astype(np.int64), nothing.astype(np.float32))
+        # Its loss and its rows matter to prioritised memories only.
+        return Gradient(-1, self._gradients[k], 0.0, np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def lay(shared: SharedWeights, learner: Learner) -> None:
@@ -249,7 +248,7 @@ class RealUpdates:
         gradient = learner.gradient(Parameters(version.number, self._views, self._target_views), batch)
         for name, view in self._gradients[k].items():
             view.copy_(gradient.values[name])
-        self.shared.losses[k] = gradient.loss
+        memory.losses[k] = gradient.loss
 
     def _stored(self, step: int) -> tuple[int, int]:
         """Rows of the replay memory, and transitions, that there were when a step began."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from rtsim.live import memory as m
 from rtsim.live.party import Party, Start
 
@@ -82,15 +84,18 @@ class Landings:
         rows = {j: computed[j, :4].tolist() for j in self.with_gradient(learners)}
         if rows and self.party.learner.merged:
             start, _, data_step, read_version = min(rows.values())
-            self._record(finisher, start, now, now, data_step, read_version, len(rows) * scenario.batch)
+            loss = float(self.memory.losses[list(rows)].mean())
+            self._record(finisher, start, now, now, data_step, read_version, len(rows) * scenario.batch, loss)
         else:
             for j, (start, end, data_step, read_version) in rows.items():
-                self._record(j, start, now if j == finisher else end, now, data_step, read_version, scenario.batch)
+                ended, loss = now if j == finisher else end, float(self.memory.losses[j])
+                self._record(j, start, ended, now, data_step, read_version, scenario.batch, loss)
         for j in learners:
             computed[j, m.PHASE], computed[j, m.VOID] = m.NONE, 0
             self.memory.learners[j, m.BUSY_FROM] = -1
+        dead = self.memory.learners[:, m.STATUS] == m.DEAD
         for j in learners:
-            if self.memory.learners[j, m.STATUS] == m.DEAD:
+            if dead[j] and not dead.all():
                 self.lost(j, now)
 
     def start_again(self, learners: Sequence[int], now: int) -> set[int]:
@@ -105,18 +110,20 @@ class Landings:
         A gradient that it had finished is there and lands in its turn. Where others wait for one that it has not, or
         will not have (parallel learning), the rule is told that it is there, and nothing lands in its place.
         """
-        row, living = self.memory.computed[k], self.memory.learners[:, m.STATUS] != m.DEAD
-        missed = row[m.PHASE] == m.COMPUTING or (self.party.learner.merged and row[m.PHASE] == m.NONE)
-        if not missed or not living.any():
+        row = self.memory.computed[k]
+        if row[m.PHASE] == m.READY or (row[m.PHASE] == m.NONE and not self.party.learner.merged):
             return []
         row[m.VOID] = 1
         return self.finished(k, now)
 
-    def _record(self, k: int, start: int, end: int, land: int, data_step: int, read_version: int, batch: int) -> None:
+    def _record(self, k: int, *row: float) -> None:
+        """The update of learner k has landed; its row, without the number of the version that it made."""
+        *times, data_step, read_version, batch, loss = row
         control = self.memory.control
         control[m.VERSION] += 1
-        index = int(control[m.UPDATES])
+        index = control[m.UPDATES]
+        bits = np.float64(loss).view(np.int64)
         self.memory.updates[index % m.UPDATE_RING] = (
-            *(k, start, end, land, data_step, read_version, int(control[m.VERSION]), batch),
+            *(k, *times, data_step, read_version, control[m.VERSION], batch, bits),
         )
         control[m.UPDATES] = index + 1

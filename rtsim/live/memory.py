@@ -63,7 +63,7 @@ STEP_ROW = (
     *("action", "reward_bits", "hash", "ended", "stale", "late", "own", "emulator"),
 )
 EMPTY_ROW = (0,) * len(STEP_ROW)
-UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch")
+UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch", "loss_bits")
 
 #: Observations kept: a worker that reads one more than four seconds late finds it gone.
 FRAMES = 256
@@ -102,6 +102,7 @@ def layout(plan: LivePlan) -> list[Array]:
         Array("workers", np.int64, (workers, ACTOR_COLUMNS)),
         Array("learners", np.int64, (max(learners, 1), ACTOR_COLUMNS)),
         Array("computed", np.int64, (max(learners, 1), COMPUTED_COLUMNS)),
+        Array("losses", np.float64, (max(learners, 1),)),  # of the gradients, if they are real ones
         # What lands, a row per landing that was decided: who made it so, how many gradients, and whose, in order.
         Array("landings", np.int64, (max(learners, 1), 2 + max(learners, 1)) if learning else (1, 1)),
         # By step: rows of the replay memory, and transitions, that there were when it began.
@@ -149,6 +150,7 @@ class Memory:
     workers: NDArray[np.int64]
     learners: NDArray[np.int64]
     computed: NDArray[np.int64]
+    losses: NDArray[np.float64]
     landings: NDArray[np.int64]
     stored: NDArray[np.int64]
     heads: NDArray[np.int64]

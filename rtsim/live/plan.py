@@ -145,6 +145,14 @@ class LivePlan:
             )
 
     @property
+    def chooses_again(self) -> bool:
+        """Whether actions can be chosen again from what was recorded: cheaply, and with the weights of then.
+
+        Of a run that learnt the weights of each version are not kept.
+        """
+        return self.inference == "timed" and self.learning is None
+
+    @property
     def frame_bytes(self) -> int:
         """Size of one observation, bytes."""
         return SIDE * SIDE

@@ -96,7 +96,8 @@ def _plan(schedule: Schedule, about: dict[str, Any]) -> LivePlan:
         plain = all(value is None or isinstance(value, str) or _number(value) for value in values)
         _must(plain, "its scenario is missing, or holds something other than texts and numbers")
     plan = LivePlan.from_json(about["plan"])
-    check_agent(plan.agent)
+    if plan.learning is None:
+        check_agent(plan.agent)
     _must(len(schedule) <= plan.scenario.steps, "it has more steps than its plan")
     same = {**settings, "steps": len(schedule)} == schedule.settings
     _must(same, "the scenario of its plan is not the one in its header")

@@ -51,8 +51,6 @@ class SharedWeights:
     targets : float32, shape (2, parameters)
     gradients : float32, shape (learners, parameters)
         Of each learner: written by it, and read by whoever makes it land.
-    losses : float64, shape (learners,)
-        Of those gradients.
 
     Examples
     --------
@@ -75,14 +73,12 @@ class SharedWeights:
             Array("weights", np.float32, (2, 3, parameters)),
             Array("targets", np.float32, (2, parameters)),
             Array("gradients", np.float32, (learners, parameters)),
-            Array("losses", np.float64, (learners,)),
         ]
         self.fd, found = share(arrays, fd)
         self.head: NDArray[np.int64] = found["head"]
         self.weights: Floats = found["weights"]
         self.targets: Floats = found["targets"]
         self.gradients: Floats = found["gradients"]
-        self.losses: NDArray[np.float64] = found["losses"]
         self.retries = 0  # copies that were made again, because a newer version was written over them
 
     def begin(self, weights: Floats, target: Floats, version: Version) -> None:
