@@ -259,7 +259,7 @@ class RealUpdates:
     def finish(self, process: Agenda, k: int) -> None:
         """Learner k has its gradient; if that makes any land, they are applied now."""
         party = self.party
-        if party.stopping:
+        if self._over:
             return
         with party.turn():
             now = max(party.logical_now(), int(self.memory.computed[k, m.BEGUN]))
@@ -269,9 +269,14 @@ class RealUpdates:
         process.ring(bells)
         self._land_up_to(process, number)
 
+    @property
+    def _over(self) -> bool:
+        """Whether nothing lands any more: from the last step on, so that the weights are those of the record."""
+        return self.party.stopping or self.party.published >= self.party.scenario.steps - 1
+
     def look_after(self, process: Agenda) -> None:
         """Make landings that are left: who should have made them is gone, or came back to a process that had begun."""
-        while (left := self.landings.oldest) is not None and not self.party.stopping:
+        while (left := self.landings.oldest) is not None and not self._over:
             gone = self.memory.learners[left.finisher, m.STATUS] == m.DEAD
             if not gone and left.finisher not in self.learners:
                 return
@@ -280,9 +285,9 @@ class RealUpdates:
     def _land_up_to(self, process: Agenda, number: int) -> None:
         """Make landings, the oldest first, until that of this number has been made, by whomever."""
         control = self.memory.control
-        while control[m.LANDED] <= number and not self.party.stopping:
+        while control[m.LANDED] <= number and not self._over:
             process.wait_for(lambda: control[m.LANDED] > number or self.applying.attempt(), TURN)
-            if control[m.LANDED] <= number and not self.party.stopping:
+            if control[m.LANDED] <= number:
                 self._land(process)
             self.applying.release()
 
@@ -294,6 +299,8 @@ class RealUpdates:
         place = self.applier.apply(found, party.learner.merged) if found else -1
         process.wait_for_updates_taken()
         with party.turn():
+            if self._over:
+                return
             now = max(party.logical_now(), *self.memory.computed[landing.learners, m.ENDED].tolist())
             bells = party.settle(now - 1)  # they start with the weights as they were
             if found:

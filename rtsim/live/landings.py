@@ -83,13 +83,13 @@ class Landings:
         computed, scenario = self.memory.computed, self.party.scenario
         rows = {j: computed[j, :4].tolist() for j in self.with_gradient(learners)}
         if rows and self.party.learner.merged:
-            start, _, data_step, read_version = min(rows.values())
+            start, _, data_step, version = min(rows.values())
             loss = float(self.memory.losses[list(rows)].mean())
-            self._record(finisher, start, now, now, data_step, read_version, len(rows) * scenario.batch, loss)
+            self._record(finisher, (start, now, now), (data_step, version), len(rows) * scenario.batch, loss)
         else:
-            for j, (start, end, data_step, read_version) in rows.items():
-                ended, loss = now if j == finisher else end, float(self.memory.losses[j])
-                self._record(j, start, ended, now, data_step, read_version, scenario.batch, loss)
+            for j, (start, end, data_step, version) in rows.items():
+                times = start, now if j == finisher else end, now
+                self._record(j, times, (data_step, version), scenario.batch, float(self.memory.losses[j]))
         for j in learners:
             computed[j, m.PHASE], computed[j, m.VOID] = m.NONE, 0
             self.memory.learners[j, m.BUSY_FROM] = -1
@@ -116,14 +116,11 @@ class Landings:
         row[m.VOID] = 1
         return self.finished(k, now)
 
-    def _record(self, k: int, *row: float) -> None:
-        """The update of learner k has landed; its row, without the number of the version that it made."""
-        *times, data_step, read_version, batch, loss = row
+    def _record(self, k: int, times: tuple[int, int, int], read: tuple[int, int], batch: int, loss: float) -> None:
+        """The update of learner k has landed: start, end and landing; newest step and version that it read."""
         control = self.memory.control
         control[m.VERSION] += 1
         index = control[m.UPDATES]
-        bits = np.float64(loss).view(np.int64)
-        self.memory.updates[index % m.UPDATE_RING] = (
-            *(k, *times, data_step, read_version, control[m.VERSION], batch, bits),
-        )
+        bits = int(np.float64(loss).view(np.int64))
+        self.memory.updates[index % m.UPDATE_RING] = (*(k, *times, *read, control[m.VERSION], batch, bits),)
         control[m.UPDATES] = index + 1

@@ -141,7 +141,7 @@ class Memory:
         self.fd, arrays = share(layout(plan), fd)
         for name, array in arrays.items():
             # Single numbers by way of numpy cost several times as much, and more when its code is not at hand.
-            setattr(self, name, memoryview(array).cast("B").cast("q") if name in WORDS else array)
+            setattr(self, name, array.data.cast("B").cast("q") if name in WORDS else array)
 
     control: memoryview[int]
     pulses: NDArray[np.int64]

@@ -12,7 +12,8 @@ from rtsim.envs import make
 from rtsim.errors import InvalidValue
 from rtsim.learning.curve import Row, Tally
 from rtsim.live.plan import LivePlan
-from rtsim.live.run import RunInterrupted, Status, play
+from rtsim.live.run import RunInterrupted, play
+from rtsim.live.status import Status
 from rtsim.live.virtual import plan_of, recorded
 from rtsim.schedule import Schedule
 

@@ -42,6 +42,7 @@ def learning_plan(folder: Path, rule: str = "max_time(initial_max=p99.9)", **mor
         LEARNER,
         own["inference"],  # type: ignore[arg-type]
         settings.network,  # type: ignore[attr-defined]
+        processes=1,
         restarts=own["restarts"],  # type: ignore[arg-type]
         learning=learning,
     )

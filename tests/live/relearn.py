@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from rtsim.envs import make
 from rtsim.learning import Learner, Recent, Transitions, merged
@@ -24,6 +25,7 @@ class Relearnt(NamedTuple):
 
 def relearn(schedule: Schedule) -> Relearnt:
     """One pass over the steps: the emulator, the transitions, every gradient at its version, every choice."""
+    torch.set_num_threads(1)  # as in the processes of the run
     plan, live, steps, updates = plan_of(schedule), schedule.live, schedule.steps, schedule.updates
     assert plan.learning is not None
     assert live is not None

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ import torch
 
 from rtsim.errors import FileProblem
 from rtsim.learning import load
-from rtsim.live import play
+from rtsim.live import RunInterrupted, Status, play
 from rtsim.live import run as supervisor
 from rtsim.live.agreement import identity, simulate_recorded
 from rtsim.live.training import LiveTraining, train
@@ -56,13 +58,11 @@ def test_the_weights_are_those_of_the_same_gradients_applied_one_after_the_other
     schedule = trained.schedule
     found = relearn(schedule)
     learner, progress = load(checkpoint(schedule))
-    # What landed after the last step is in the checkpoint and not in the record.
-    assert 0 <= learner.version - found.learner.version <= 2
-    if learner.version == found.learner.version:
-        mine, theirs = learner.state(), found.learner.state()
-        for name, weight in mine["weights"].items():
-            torch.testing.assert_close(weight, theirs["weights"][name], rtol=0, atol=0)
-            torch.testing.assert_close(mine["target"][name], theirs["target"][name], rtol=0, atol=0)
+    assert learner.version == found.learner.version
+    mine, theirs = learner.state(), found.learner.state()
+    for name, weight in mine["weights"].items():
+        torch.testing.assert_close(weight, theirs["weights"][name], rtol=0, atol=0)
+        torch.testing.assert_close(mine["target"][name], theirs["target"][name], rtol=0, atol=0)
     assert found.same == found.actions > 20
     assert progress["live_steps"] == len(schedule)
     assert learner.memory.appended <= found.learner.memory.appended
@@ -91,9 +91,13 @@ def test_the_simulator_makes_the_same_schedule_of_the_recorded_durations(trained
     assert identity(schedule).share >= 0.99
     simulated = simulate_recorded(schedule)
     count = len(schedule.updates["version"])
-    columns = ["start_ns", "end_ns", "land_ns", "data_step", "read_version", "batch"]
+    columns = ["start_ns", "end_ns", "land_ns", "data_step", "batch"]
     same = {c: float(np.mean(schedule.updates[c] == simulated.updates[c][:count])) for c in columns}
     assert min(same.values()) >= 0.9, same
+    # What was really read is as new as in the simulation, or newer by what landed until the process read it.
+    newer = schedule.updates["read_version"] - simulated.updates["read_version"][:count]
+    assert np.mean(newer >= 0) >= 0.9
+    assert newer.mean() < 1
 
 
 def test_a_run_that_learnt_plays_again_from_its_actions(trained):
@@ -130,26 +134,26 @@ def test_the_checkpoint_plays(trained, tmp_path):
 
 
 def test_a_training_goes_on_from_its_checkpoint(tmp_path):
-    plan = learning_plan(tmp_path, steps=90)
+    plan = learning_plan(tmp_path, "sequential", steps=90)
     first = play(plan)
     path = checkpoint(first)
     with pytest.raises(FileProblem, match="exists"):
         play(plan)
     before, _ = load(path)
-    second = play(learning_plan(tmp_path, steps=90, resume=True))
+    second = play(learning_plan(tmp_path, "sequential", steps=90, resume=True))
     after, progress = load(path)
     # The Schedule counts from its own beginning, the learner from that of the training.
     assert second.updates["version"][0] == 1
-    assert after.version - before.version in range(len(second.updates["version"]), len(second.updates["version"]) + 3)
+    assert after.version - before.version == len(second.updates["version"])
     assert after.decisions > before.decisions
     assert after.memory.appended > before.memory.appended
     assert progress["live_steps"] == 180
 
 
-@pytest.mark.parametrize("rule", ["round_robin", "parallel"])
-def test_a_lost_learner_keeps_nobody_waiting(rule, tmp_path):
-    plan = learning_plan(tmp_path, learner_rule=rule, learners=3, steps=240, restarts=0)
-    after = After(90, lambda: processes(os.getpid())[-2].kill())  # learner 1
+def test_parallel_learners_go_on_without_a_lost_one(tmp_path):
+    """Each of its updates needs all of them; see tests/live/test_landings.py for the other rules."""
+    plan = learning_plan(tmp_path, learner_rule="parallel", steps=240, restarts=0)
+    after = After(90, lambda: processes(os.getpid())[-1].kill())
     schedule = play(plan, on_status=after)
     assert after.done
     faults = schedule.header["live"]["faults"]
@@ -157,21 +161,32 @@ def test_a_lost_learner_keeps_nobody_waiting(rule, tmp_path):
     assert len(schedule) == 240
     late = schedule.updates["start_ns"] > faults[0]["time_s"] * 1e9 + 0.2e9
     assert late.sum() > 10
-    assert 1 not in schedule.updates["learner"][late]
-    if rule == "parallel":
-        assert set(schedule.updates["batch"][late].tolist()) == {2 * SETTINGS.batch}
+    assert set(schedule.updates["learner"][late].tolist()) == {0}
+    assert set(schedule.updates["batch"][late].tolist()) == {SETTINGS.batch}
     assert replay(schedule).faithful
     assert ended()
 
 
 def test_a_hung_learner_is_replaced_and_learns_again(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "HUNG", 0.7)
-    plan = learning_plan(tmp_path, steps=720)
-    after = After(60, lambda: processes(os.getpid())[-1].send_signal(signal.SIGSTOP))
-    schedule = play(plan, on_status=after)
+    updates = []
+
+    def look(status: Status) -> None:
+        if status.step >= 60 and not updates:
+            processes(os.getpid())[-1].send_signal(signal.SIGSTOP)
+        if status.step >= 60:
+            updates.append(status.updates)
+        if status.faults and status.updates > updates[0] + 20:  # they are those of its successor
+            raise KeyboardInterrupt
+
+    with pytest.raises(RunInterrupted) as stopped:
+        play(learning_plan(tmp_path, learners=1, steps=3600), on_status=look)
+    schedule = stopped.value.schedule
+    assert schedule is not None
     faults = schedule.header["live"]["faults"]
-    assert [(fault["process"], fault["restarted"]) for fault in faults] == [("learner 1", True)]
-    assert 1 in schedule.updates["learner"][-20:]
+    assert [(fault["process"], fault["restarted"]) for fault in faults] == [("learner 0", True)]
+    assert "hung" in faults[0]["what"]
+    assert load(checkpoint(schedule))[0].version > updates[0] + 20
     assert ended()
 
 
@@ -186,16 +201,19 @@ def test_learning_that_diverges_ends_the_run_in_a_line_and_keeps_the_checkpoint(
     assert ended()
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_the_run_goes_on(tmp_path, monkeypatch):
-    from rtsim.live import keeper
+def test_a_checkpoint_that_cannot_be_written_is_told_and_the_one_before_stays(tmp_path):
+    class Full:
+        def save(self, *_: object) -> None:
+            raise FileProblem("cannot write checkpoint 'x': No space left on device")
 
-    def full(*_: object) -> None:
-        raise FileProblem("cannot write checkpoint 'x': No space left on device")
+    with supervisor._Run(learning_plan(tmp_path), None, {}) as run:
+        run._save(Full())  # type: ignore[arg-type]
+        assert [fault["process"] for fault in run.faults] == ["checkpoint"]
+        assert "No space left" in run.faults[0]["what"]
 
-    monkeypatch.setattr(keeper, "save", full)
-    schedule = play(learning_plan(tmp_path, steps=90, every=0.5))
-    assert len(schedule) == 90
-    faults = schedule.header["live"]["faults"]
-    assert faults
-    assert {fault["process"] for fault in faults} == {"checkpoint"}
-    assert "No space left" in faults[0]["what"]
+
+def test_what_only_holds_back_imports_no_torch():
+    """72 processes with torch would take 11 GB."""
+    modules = "process, environment, workers, learners, landings, run, agents"
+    code = f"import sys; from rtsim.live import {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
