@@ -37,8 +37,8 @@ def run(arguments: Train) -> int:
         from rtsim.cli import train_live
 
         return train_live.run(arguments)
-    plan, seeds = _plan_and_seeds(arguments)
     writer = _tensorboard() if arguments.tensorboard else None
+    plan, seeds = _plan_and_seeds(arguments)
     outcomes: dict[int, Outcome] = {}
     with render.progress(counted=False) as update, _Stop() as stop:
         shown = _Progress(update, plan.steps, len(seeds), stop)
@@ -115,15 +115,17 @@ def _plan_and_seeds(arguments: Train) -> tuple[Plan, tuple[int, ...]]:
     begun = plan_in(_folder(arguments, found[0]))
     plan = begun if arguments.steps is None else dataclasses.replace(begun, steps=arguments.steps)
     said = [name for name in _said(arguments) if name not in BESIDE]
-    if said:
-        given = dataclasses.replace(arguments, steps=begun.largest or plan.steps)
-        mine = dataclasses.replace(plan_of(given).fitted(), steps=plan.steps)
-        if arguments.row_steps is None:
-            mine = dataclasses.replace(mine, row_steps=plan.row_steps)
-        if mine != plan:
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in said)
-            raise InvalidValue(f"the training in {arguments.out!r} was begun with other settings; leave out {flags}")
+    if said and not (arguments.env and _same(arguments, begun, plan)):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+        raise InvalidValue(f"the training in {arguments.out!r} was begun with other settings; leave out {flags}")
     return plan, tuple(found) if arguments.seeds == (0,) else arguments.seeds
+
+
+def _same(arguments: Train, begun: Plan, plan: Plan) -> bool:
+    """Whether flags given with --resume say what the training was begun with."""
+    given = plan_of(dataclasses.replace(arguments, steps=begun.largest or plan.steps)).fitted()
+    rows = plan.row_steps if arguments.row_steps is None else arguments.row_steps
+    return dataclasses.replace(given, steps=plan.steps, row_steps=rows) == plan
 
 
 def _check_world(plan: Plan, video: str) -> None:
@@ -136,10 +138,10 @@ def _check_world(plan: Plan, video: str) -> None:
     env = environment(plan.env)
     try:
         prepare(env, plan.settings.with_(capacity=2), 0)
-        if video and "rgb_array" not in env.metadata.get("render_modes", ()):
-            raise InvalidValue(f"{plan.env} makes no pictures, so there can be no --video of it")
     finally:
         env.close()
+    if video:
+        trained.check_pictures(plan.env)
 
 
 def _said(arguments: Train) -> list[str]:

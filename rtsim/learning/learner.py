@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,9 @@ class Learner(ABC):
         self._target: Weights = {name: w.clone() for name, w in self._live.items()}
         self._bound: Weights | None = None
         self._slots = _unbound(self.network)
+        # Fused: one kernel for all weights, a third of the time for small networks.
         self.optimiser = torch.optim.Adam(
-            list(self._live.values()), lr=settings.learning_rate, eps=settings.adam_epsilon
+            list(self._live.values()), lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True
         )
         self.version = 0
         self.samples = 0
@@ -238,12 +240,13 @@ class Learner(ABC):
             If the loss is not finite.
         """
         weights = {name: w.detach().requires_grad_() for name, w in parameters.weights.items()}
-        losses, priorities = self._losses(weights, parameters.target, batch)
-        loss = (losses * self._tensor(batch.weights)).mean()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise self._diverged("loss", value)
-        found = torch.autograd.grad(loss, list(weights.values()))
+        with _onednn(not self.architecture.narrow):
+            losses, priorities = self._losses(weights, parameters.target, batch)
+            loss = (losses * self._tensor(batch.weights)).mean()
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise self._diverged("loss", value)
+            found = torch.autograd.grad(loss, list(weights.values()))
         return Gradient(
             parameters.version,
             dict(zip(weights, found, strict=True)),
@@ -357,6 +360,18 @@ class Learner(ABC):
         for name, value in state["counters"].items():
             setattr(self, name, int(value))
         self._parameters = None
+
+
+@contextmanager
+def _onednn(used: bool) -> Iterator[None]:
+    """With oneDNN's convolutions, or torch's own."""
+    backend: Any = torch.backends.mkldnn
+    before = backend.enabled
+    backend.enabled = before and used
+    try:
+        yield
+    finally:
+        backend.enabled = before
 
 
 def _unbound(network: nn.Module) -> dict[str, tuple[nn.Module, str]]:

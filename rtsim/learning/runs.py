@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from rtsim.envs.default_policies import NAMES
 from rtsim.envs.worlds import environment, lent
-from rtsim.errors import FileProblem, InvalidValue, RtsimError, read_text, write_atomically
+from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, read_text, write_atomically
 from rtsim.learning import checkpoint as files
 from rtsim.learning.curve import Row
 from rtsim.learning.episodes import Env
@@ -76,6 +77,8 @@ class Plan:
         for name in ("steps", "row_steps", "evaluation_episodes", "checkpoint_every", "threads"):
             if getattr(self, name) < 1:
                 raise InvalidValue(f"{name} {getattr(self, name)} must be at least 1")
+        if self.default_policy not in NAMES:
+            raise UnknownName("default policy", self.default_policy, NAMES)
         if self.evaluate_every < 0:
             raise InvalidValue(f"evaluate_every {self.evaluate_every} must be >= 0 steps; 0: never")
         if self.largest and self.steps > self.largest:
@@ -242,16 +245,24 @@ def _begun(plan: Plan, env: Env, seed: int, folder: Path | None, resume: bool) -
             scores = evaluate_scheduled(other, learner, scenario, plan.evaluation_episodes)
         return float(scores.mean())
 
-    training = ScheduledTraining(
-        env,
-        learner,
-        scenario,
-        progress,
-        row_steps=plan.row_steps,
-        evaluation=evaluation,
-        evaluate_every=plan.evaluate_every,
-        default_policy=plan.default_policy,
-    )
+    try:
+        training = ScheduledTraining(
+            env,
+            learner,
+            scenario,
+            progress,
+            row_steps=plan.row_steps,
+            evaluation=evaluation,
+            evaluate_every=plan.evaluate_every,
+            default_policy=plan.default_policy,
+        )
+    except RtsimError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        if progress is None:
+            raise
+        detail = f"{type(error).__name__} {' '.join(str(error).split())[:100]}"
+        raise FileProblem(f"checkpoint {str(file)!r} is damaged or of another version: {detail}") from error
     return training, file
 
 
