@@ -47,12 +47,12 @@ class Landings:
     def finished(self, k: int, now: int) -> list[int]:
         """Learner k has its gradient at logical ``now``; whose land, in order."""
         memory, party = self.memory, self.party
-        memory.computed[k, m.ENDED], memory.computed[k, m.PHASE] = now, m.READY
         state = memory.learner_state.tolist()
         landing = [0] * len(memory.computed)
         count = party.learner.on_learned(k, party.learner_params, state, landing)
-        memory.learner_state[:] = state
         found = landing[:count]
+        memory.computed[k, m.ENDED], memory.computed[k, m.PHASE] = now, m.READY
+        memory.learner_state[:] = state
         if k not in found:
             memory.learners[k, m.BUSY_FROM] = -1
         return found

@@ -24,17 +24,37 @@ class Losses:
     def __init__(self, party: Party) -> None:
         self.party, self.memory = party, party.memory
         self.landings = Landings(party)
+        self._lost_learners = False
         party.origin = int(party.memory.control[m.ORIGIN])
 
     def lose(self, place: int) -> set[int]:
         """The process at a place is gone, and what it was doing with it; bells to be rung."""
         rows, learners = self._rows(place), self._learners(place)
+        self._lost_learners |= bool(learners)
         with self.party.turn():
             for k in learners:
                 if self.memory.learners[k, m.STATUS] == m.STARTED:
                     self.memory.computed[k, m.PHASE] = m.COMPUTING
             rows[:, m.STATUS], rows[:, m.BUSY_FROM] = m.DEAD, -1
             return self._go_on_without(learners)
+
+    def unstick(self) -> set[int]:
+        """If all learners wait for a landing that nobody will decide, they begin anew; bells to be rung.
+
+        A process that dies in its turn may leave the rule's memory half-written: counted as waiting, and not asked.
+        """
+        if not self._lost_learners:
+            return set()
+        with self.party.turn():
+            living = np.flatnonzero(self.memory.learners[:, m.STATUS] != m.DEAD).tolist()
+            control, phases = self.memory.control, self.memory.computed[living, m.PHASE]
+            if not living or (phases != m.READY).any() or control[m.LANDED] < control[m.DECIDED]:
+                return set()
+            now = self.party.logical_now()
+            self.memory.learner_state[:] = 0
+            self.memory.computed[:, m.PHASE], self.memory.computed[:, m.VOID] = m.NONE, 0
+            dead = np.flatnonzero(self.memory.learners[:, m.STATUS] == m.DEAD).tolist()
+            return self._go_on_without(dead) | self.landings.start_again(living, now)
 
     def let_in(self, place: int) -> set[int]:
         """A process that was started again waits for the next step, like the others; bells to be rung."""

@@ -266,6 +266,7 @@ class _Run:
             elif not child.ready and self.memory.pulses[index]:
                 child.ready = True
                 self._ring(self.losses.let_in(index))
+        self._ring(self.losses.unstick())
 
     @property
     def _patience(self) -> float:

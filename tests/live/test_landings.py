@@ -149,3 +149,27 @@ def test_a_gradient_that_was_there_lands_though_its_process_is_gone():
         assert found.finished(0, 41_000_000) == [0, 1]
         found.land(0, [0, 1], 41_000_000)
         assert [row["learner"] for row in rows(found)] == [0, 1]
+
+
+@pytest.mark.parametrize("rule", ["round_robin", "parallel"])
+def test_a_process_that_dies_before_the_rule_was_asked_leaves_nobody_waiting_for_ever(rule):
+    with landings_of(rule) as found:
+        losses = Losses(found.party)
+        for k in range(3):
+            start(found, k)
+        before = found.memory.learner_state.copy()
+        for k in (0, 1):
+            assert found.finished(k, 40_000_000) in ([], [0], [1])
+        found.memory.learner_state[:] = before  # written back by nobody: who asked died in its turn
+        losses.lose(found.party.host_of_learner[2] + 1)
+        control = found.memory.control
+        landed = control[m.UPDATES]
+        losses.unstick()
+        # All that live have been started once more, or would be by a landing that is under way.
+        statuses = found.memory.learners[:, m.STATUS].tolist()
+        assert statuses == [m.STARTED, m.STARTED, m.DEAD], (statuses, landed)
+        assert losses.unstick() == set()  # and nothing is undone where somebody computes
+        for k in (0, 1):
+            found.begin(k, Start(4, 45_000_000, 0))
+        landing = [*found.finished(0, 50_000_000), *found.finished(1, 51_000_000)]
+        assert sorted(set(landing) & {0, 1}) == [0, 1]
