@@ -56,6 +56,7 @@ class Party:
     def __init__(self, plan: LivePlan, files: Files) -> None:
         self.plan, self.scenario = plan, plan.scenario
         self.memory = Memory(plan, files.memory)
+        self._rows = self.memory.workers.data  # single numbers by way of numpy cost several times as much
         self.lock = ProcessLock(files.lock)
         self.bells = files.bells
         for bell in files.bells:
@@ -114,7 +115,8 @@ class Party:
         set of int
             Bells of the processes that have something to look at.
         """
-        rows, bells = self.memory.workers, set[int]()
+        rows = self.memory.workers
+        bells: set[int] = set()
         due = ((rows[:, m.STATUS] == m.ASLEEP) & (rows[:, m.TIME] <= until)).nonzero()[0]
         if not len(due):
             return bells
@@ -122,11 +124,10 @@ class Party:
         queue = sorted(zip(rows[due, m.TIME].tolist(), due.tolist(), strict=True))
         while queue:
             time, worker = heapq.heappop(queue)
-            self.ask(worker, time)
-            row = rows[worker]
-            if row[m.STATUS] == m.ASLEEP and row[m.TIME] <= until:
-                heapq.heappush(queue, (int(row[m.TIME]), worker))
-            elif row[m.STATUS] != m.WAITING:  # who waits for a step is woken with it
+            status, again = self.ask(worker, time)
+            if status == m.ASLEEP and again <= until:
+                heapq.heappush(queue, (again, worker))
+            elif status != m.WAITING:  # who waits for a step is woken with it
                 bells.add(self.bells[self.host_of_worker[worker]])
         return bells
 
@@ -137,32 +138,38 @@ class Party:
         if woken:
             rows[woken, m.TIME], rows[woken, m.STATUS] = self.starts[step], m.ASLEEP
 
-    def ask(self, worker: int, time: int) -> None:
-        """Ask the rule at logical ``time`` when an idle worker may start, and note the answer down in its row."""
-        row, program, step = self.memory.workers[worker], self.program, self.step_at(time)
+    def ask(self, worker: int, time: int) -> tuple[int, int]:
+        """Ask the rule at logical ``time`` when an idle worker may start, and note the answer down in its row.
+
+        Returns
+        -------
+        (status, when) : (int, int)
+            What the worker does now: it has been started, sleeps until a time, or waits for a step.
+        """
+        program, step = self.program, self.step_at(time)
         answer = program.next_start(time, worker, step, self.starts[step], program.params, program.state)
         if answer == time:
-            _start(row, Start(step, time, self.version))
-            return
-        if answer >= 0:
-            if answer < time:
-                raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
-            row[m.TIME], row[m.STATUS] = answer, m.ASLEEP
-            return
-        wanted = -1 - answer
-        if wanted <= step:
-            raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
-        if wanted <= self.published:  # it has begun by now, and the worker is asked at its start
-            row[m.TIME], row[m.STATUS] = self.starts[wanted], m.ASLEEP
-        else:
-            row[m.STEP], row[m.STATUS] = wanted, m.WAITING
+            _start(self._rows, worker, Start(step, time, self.version))
+            return m.STARTED, time
+        if answer < 0:
+            wanted = -1 - answer
+            if wanted <= step:
+                raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
+            if wanted > self.published:
+                self._rows[worker, m.STEP], self._rows[worker, m.STATUS] = wanted, m.WAITING
+                return m.WAITING, wanted
+            answer = self.starts[wanted]  # it has begun by now, and the worker is asked at its start
+        elif answer < time:
+            raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
+        self._rows[worker, m.TIME], self._rows[worker, m.STATUS] = answer, m.ASLEEP
+        return m.ASLEEP, answer
 
     def start_learner(self, k: int, time: int) -> int | None:
         """Ask the learner rule, and note down a start for learner k's process; returns its bell, or None: it waits."""
         answer = self.ask_learner(k, time)
         if answer is None:
             return None
-        _start(self.memory.learners[k], answer)
+        _start(self.memory.learners.data, k, answer)
         return self.bells[self.host_of_learner[k]]
 
     def ask_learner(self, k: int, time: int) -> Start | None:
@@ -182,9 +189,9 @@ class Party:
             time = self.starts[wanted]
 
 
-def _start(row: NDArray[np.int64], start: Start) -> None:
-    row[m.STEP], row[m.TIME], row[m.START_VERSION] = start
-    row[m.STATUS] = m.STARTED  # last: from now on the row belongs to its process
+def _start(rows: memoryview[int], actor: int, start: Start) -> None:
+    rows[actor, m.STEP], rows[actor, m.TIME], rows[actor, m.START_VERSION] = start
+    rows[actor, m.STATUS] = m.STARTED  # last: from now on the row belongs to its process
 
 
 def started(actors: NDArray[np.int64]) -> Iterator[tuple[int, Start]]:
