@@ -266,7 +266,7 @@ def _check_archive(path: str | Path, name: str) -> None:
     known = {"header.npy", "busy_ns.npy", "learner_busy_ns.npy"}
     for prefix, columns in (
         ("steps", STEP_COLUMNS),
-        ("updates", UPDATE_COLUMNS),
+        ("updates", UPDATE_COLUMNS | LIVE_UPDATE_COLUMNS),
         ("spans", SPAN_COLUMNS | LIVE_SPAN_COLUMNS),
         ("live", LIVE_COLUMNS),
     ):

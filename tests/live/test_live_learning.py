@@ -100,8 +100,11 @@ def test_the_simulator_makes_the_same_schedule_of_the_recorded_durations(trained
     assert newer.mean() < 1
 
 
-def test_a_run_that_learnt_plays_again_from_its_actions(trained):
-    found = replay(trained.schedule)
+def test_a_run_that_learnt_plays_again_from_its_actions(trained, tmp_path):
+    trained.schedule.save(tmp_path / "run.npz")
+    read = Schedule.load(tmp_path / "run.npz")
+    np.testing.assert_array_equal(read.updates["loss"], trained.schedule.updates["loss"])
+    found = replay(read)
     assert found.faithful, found.first_difference
     assert found.rewards == found.observations == len(trained.schedule)
     assert found.actions_checked == 0  # the weights of then are not kept
