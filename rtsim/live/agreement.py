@@ -40,6 +40,8 @@ LIMITS = (
     "a worker that the environment started is taken to begin with its step; what it began late is in its duration",
     "inferences under way when the recording ended are not in the fit, which favours short ones a little in short runs",
 )
+#: The same for runs that learnt.
+LEARNT = "weights are not kept version by version: actions of a run that learnt are replayed, not chosen again"
 
 
 @dataclass(frozen=True)
@@ -319,6 +321,7 @@ def agree(
         _shares(delays[0]),
         _shares(delays[1]),
         fitted_on,
+        limits=LIMITS if first.learning is None else (*LIMITS, LEARNT),
         warmup_steps=warmup,
     )
 
