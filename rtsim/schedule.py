@@ -53,6 +53,8 @@ UPDATE_COLUMNS = {
     "version": np.int64,  # parameters after landing
     "batch": np.int64,  # transitions
 }
+#: A further column of the updates of live runs that really learn.
+LIVE_UPDATE_COLUMNS = {"loss": np.float64}
 #: Optional: one row per finished inference, shape (I,), in order of ending.
 SPAN_COLUMNS = {
     "worker": np.int32,
@@ -92,7 +94,7 @@ class Schedule:
     steps : dict of str to array, each shape (T,)
         See :data:`STEP_COLUMNS`.
     updates : dict of str to array, each shape (U,)
-        See :data:`UPDATE_COLUMNS`.
+        See :data:`UPDATE_COLUMNS`, and for live runs that learn :data:`LIVE_UPDATE_COLUMNS`.
     busy_ns, learner_busy_ns : int64 arrays, shape (workers,), (learners,)
         Time spent inferring or learning, up to the last step.
     totals : dict of str to int
@@ -264,7 +266,7 @@ def _check_archive(path: str | Path, name: str) -> None:
     known = {"header.npy", "busy_ns.npy", "learner_busy_ns.npy"}
     for prefix, columns in (
         ("steps", STEP_COLUMNS),
-        ("updates", UPDATE_COLUMNS),
+        ("updates", UPDATE_COLUMNS | LIVE_UPDATE_COLUMNS),
         ("spans", SPAN_COLUMNS | LIVE_SPAN_COLUMNS),
         ("live", LIVE_COLUMNS),
     ):
@@ -333,7 +335,7 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], name: str) -> Schedule:
             raise fail(f"columns of {prefix[:-1]} differ in length")
         return {column: found[column] for column in kinds}
 
-    steps, updates = table("steps/", STEP_COLUMNS), table("updates/", UPDATE_COLUMNS)
+    steps, updates = table("steps/", STEP_COLUMNS), table("updates/", UPDATE_COLUMNS, True, LIVE_UPDATE_COLUMNS)
     assert steps is not None
     assert updates is not None
     for column in ("busy_ns", "learner_busy_ns"):

@@ -381,7 +381,10 @@ class Train:
     threads: Number = 1
     """Threads of the network's computations."""
     live: Flag = False
-    """Train in real processes, in real time."""
+    """Train in real processes, in real time, in one of the emulated games. Updates really are computed, and take what
+    they take; --learning-time is a guess of that."""
+    inference: Text = "timed"
+    """With --live: timed (a choice is held back to --inference-time) or real (it takes what the network takes)."""
     json: Flag = False
     """Print JSON instead of tables."""
     config: File = ""

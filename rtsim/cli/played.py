@@ -64,6 +64,7 @@ def status_text(status: Status, seconds: float) -> str:
         f"inaction {render.percent(status.inaction_fraction, 0)}",
         f"delay {delay}",
         f"reward {status.reward:g}",
+        *([f"updates {status.updates}"] if status.updates else []),
         f"[{workers}]{faults}",
     )
     return "  ".join(words)

@@ -38,9 +38,8 @@ def run(arguments: Replay) -> int:
         for index, schedule in enumerate(schedules):
             report(f"replaying {arguments.runs[index]}", index, len(schedules))
             # A network's choices take as long as they took; the others are made again at once.
-            cheap = virtual.plan_of(schedule).inference == "timed"
-            replays.append(virtual.replay(schedule, agent=cheap))
-        cheap = all(virtual.plan_of(schedule).inference == "timed" for schedule in schedules)
+            replays.append(virtual.replay(schedule, agent=virtual.plan_of(schedule).chooses_again))
+        cheap = all(virtual.plan_of(schedule).chooses_again for schedule in schedules)
         found = agreement.agree(
             schedules,
             seeds=arguments.seeds,

@@ -33,9 +33,11 @@ BESIDE = ("out", "steps", "seeds", "resume", "video", "tensorboard", "json", "co
 
 def run(arguments: Train) -> int:
     """Train, seed by seed, and tell what came of it."""
-    if arguments.live:
-        raise InvalidValue("--live: training in real processes is not there yet; without it, time is virtual")
     _check(arguments)
+    if arguments.live:
+        from rtsim.cli import train_live
+
+        return train_live.run(arguments)
     writer = _tensorboard() if arguments.tensorboard else None
     plan, seeds = _plan_and_seeds(arguments)
     outcomes: dict[int, Outcome] = {}

@@ -303,6 +303,35 @@ class Learner(ABC):
         if self.architecture.noisy:
             self.network.set_noise(generator(self.seed, NOISE_LEARNING, 2 * batch.index + which))
 
+    def adopt(self, parameters: Parameters, moments: tuple[Weights, Weights]) -> None:
+        """Go on from parameters that lie elsewhere, and in place: :meth:`apply` changes them there.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Its weights are those that change; its target is replaced by another, never changed.
+        moments : two dicts of str to Tensor
+            Adam's running means of the gradient and of its square, which change with the weights.
+        """
+        for name, live in self._live.items():
+            live.data = parameters.weights[name]
+            self.optimiser.state[live] = {
+                "step": torch.tensor(float(parameters.version)),
+                "exp_avg": moments[0][name],
+                "exp_avg_sq": moments[1][name],
+            }
+        self._target, self.version, self._parameters = parameters.target, parameters.version, None
+
+    @property
+    def target(self) -> Weights:
+        """The target network's weights, to be kept as long as anyone needs them."""
+        return self._target
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each of the weights by name."""
+        return {name: tuple(w.shape) for name, w in self._live.items()}
+
     def state(self) -> dict[str, Any]:
         """All that a checkpoint keeps of the learner, tensors and numbers; without the memory."""
         return {

@@ -102,6 +102,10 @@ class Memory(ABC):
         #: Transitions appended since the beginning.
         self.appended = 0
 
+    def read_only(self) -> None:
+        """From now on this process only reads; another one writes the same file."""
+        self._rows.table.flags.writeable = False
+
     @abstractmethod
     def _fields(self) -> np.dtype[Any]: ...
 

@@ -13,6 +13,7 @@ its worker's ring, and the environment takes it when that has come.
 """
 
 from rtsim.live.plan import LivePlan
-from rtsim.live.run import LiveFault, RunInterrupted, Status, play
+from rtsim.live.run import LiveFault, RunInterrupted, play
+from rtsim.live.status import Status
 
 __all__ = ["LiveFault", "LivePlan", "RunInterrupted", "Status", "play"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
+from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.party import Party
 
@@ -55,10 +56,16 @@ class Agenda:
             if bell != self._own_bell:
                 wall.ring(bell)
 
-    def wait_for(self, room: Callable[[], bool]) -> None:
-        """Wait until there is room in a ring, or the run is over."""
+    def wait_for(self, room: Callable[[], bool], pause_ns: int = 1_000_000) -> None:
+        """Wait until there is room in a ring, or what else is asked for, or the run is over."""
         while not room() and not self.party.stopping:
-            self.lifeline.wait(1_000_000)
+            self.memory.pulses[self._pulse] = wall.now_ns()
+            self.lifeline.wait(pause_ns)
+
+    def wait_for_updates_taken(self) -> None:
+        """Wait until the ring of updates has room for one of each learner."""
+        control, room = self.memory.control, m.UPDATE_RING - len(self.memory.learners)
+        self.wait_for(lambda: control[m.UPDATES] - control[m.UPDATES_TAKEN] < room)
 
     def take_orders(self) -> None:
         """Look what others have noted down for this process."""

@@ -122,6 +122,8 @@ def check_ready(plan: LivePlan) -> None:
     UnknownName, InvalidValue, FileProblem
         If it is unknown, nobody wrote a player for the game, or the file of weights is not there.
     """
+    if plan.learning is not None:
+        return
     kind, file = check_agent(plan.agent)
     if kind == "scripted":
         ScriptedAgent(plan.game)

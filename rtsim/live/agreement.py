@@ -40,6 +40,8 @@ LIMITS = (
     "a worker that the environment started is taken to begin with its step; what it began late is in its duration",
     "inferences under way when the recording ended are not in the fit, which favours short ones a little in short runs",
 )
+#: The same for runs that learnt.
+LEARNT = "weights are not kept version by version: actions of a run that learnt are replayed, not chosen again"
 
 
 @dataclass(frozen=True)
@@ -198,16 +200,22 @@ class Agreement:
 
 def fitted_law(schedules: Sequence[Schedule]) -> Law:
     """The law of all inference times of some runs: every one of them equally likely."""
-    times = np.sort(np.concatenate([_durations(schedule) for schedule in schedules])) / 1e9
-    if len(times) == 0:
+    found = _equally_likely([_durations(schedule) for schedule in schedules])
+    if found is None:
         raise InvalidValue("no inference ended in these runs, so nothing can be fitted; record longer ones")
-    if len(times) > SAMPLES:
-        times = times[np.linspace(0, len(times) - 1, SAMPLES).round().astype(int)]
-    return Empirical(tuple(times.tolist()), f"fitted({len(times)} samples)")
+    return found
 
 
-def fitted_scenario(scenario: Scenario, law: Law) -> Scenario:
-    """A scenario with another law for everything an inference takes.
+def fitted_learning(schedules: Sequence[Schedule]) -> Law | None:
+    """The law of all learning times of some runs: every one of them equally likely; None without any.
+
+    What learners that land in turn wait for each other is no part of a learning time, see :mod:`rtsim.live.landings`.
+    """
+    return _equally_likely([schedule.updates["end_ns"] - schedule.updates["start_ns"] for schedule in schedules])
+
+
+def fitted_scenario(scenario: Scenario, law: Law, learning: Law | None = None) -> Scenario:
+    """A scenario with another law for everything an inference takes, and, if given, for learning.
 
     Options that were quantiles of the scenario's own law keep the values they had.
     """
@@ -219,7 +227,18 @@ def fitted_scenario(scenario: Scenario, law: Law) -> Scenario:
         elif isinstance(value, Percentile) and spec.rule.options[name].kind == "time":
             fixed[name] = setting.ns(value, name) / 1e9
     rule = RuleSpec(spec.rule, {**spec.options, **fixed})
-    return scenario.with_(rule=rule, inference_time=law.scaled(1 / spec.time_factor), dispatch_time=None)
+    found = scenario.with_(rule=rule, inference_time=law.scaled(1 / spec.time_factor), dispatch_time=None)
+    return found if learning is None else found.with_(learning_time=learning)
+
+
+def _equally_likely(durations: Sequence[NDArray[np.int64]]) -> Law | None:
+    """The law of durations in ns, of several runs."""
+    times = np.sort(np.concatenate(durations)) / 1e9
+    if len(times) == 0:
+        return None
+    if len(times) > SAMPLES:
+        times = times[np.linspace(0, len(times) - 1, SAMPLES).round().astype(int)]
+    return Empirical(tuple(times.tolist()), f"fitted({len(times)} samples)")
 
 
 def _durations(schedule: Schedule) -> NDArray[np.int64]:
@@ -270,19 +289,23 @@ def agree(
     warmup = min(first.scenario.settling_steps, min(map(len, schedules)) // 2)
     halves = [schedules[1::2], schedules[0::2]] if len(schedules) > 1 else [schedules, schedules]
     laws = [fitted_law(half) for half in halves]
+    # What really learns takes its own time; what is held back takes what the scenario says.
+    learning = [fitted_learning(half) if first.learning is not None else None for half in halves]
     simulated: list[Schedule] = []
     rewards: list[float] = []
     for index in range(seeds):
         report("fitted profile", index, seeds)
-        scenario = fitted_scenario(first.scenario, laws[index % 2])
+        scenario = fitted_scenario(first.scenario, laws[index % 2], learning[index % 2])
         scenario = scenario.with_(seed=1000 + index, steps=len(schedules[index % len(schedules)]))
         simulated.append(simulate_on_any(scenario))
         if with_rewards:
             played = virtual.rewards(simulated[-1], plans[index % len(plans)])
             rewards.append(float(played.sum() / (len(played) * first.scenario.step_mean)))
-    live_values = {name: [what(s, warmup) for s in schedules] for name, (_, what) in QUANTITIES.items()}
-    simulated_values = {name: [what(s, warmup) for s in simulated] for name, (_, what) in QUANTITIES.items()}
-    rows = [row_of(name, unit, live_values[name], simulated_values[name]) for name, (unit, _) in QUANTITIES.items()]
+    quantities = {**QUANTITIES, **(LEARNING if first.scenario.learner_count else {})}
+    rows = [
+        row_of(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated])
+        for name, (unit, what) in quantities.items()
+    ]
     if with_rewards:
         live_rewards = [
             float(virtual.recorded(s)["reward"].sum() / (len(s) * first.scenario.step_mean)) for s in schedules
@@ -298,6 +321,7 @@ def agree(
         _shares(delays[0]),
         _shares(delays[1]),
         fitted_on,
+        limits=LIMITS if first.learning is None else (*LIMITS, LEARNT),
         warmup_steps=warmup,
     )
 
@@ -347,6 +371,16 @@ QUANTITIES: dict[str, tuple[str, Callable[[Schedule, int], float]]] = {
     "delay, p99": ("steps", lambda s, w: _quantile(_delays(s, w), 0.99)),
     "overwritten": ("", lambda s, w: float(s.steps["overwritten"][w:].sum() / max(s.steps["released"][w:].sum(), 1))),
 }
+#: The same of learning.
+LEARNING: dict[str, tuple[str, Callable[[Schedule, int], float]]] = {
+    "updates": ("per step", lambda s, w: s.tally(w).updates / (len(s) - w)),
+    "staleness of gradients, mean": ("updates", lambda s, w: _ratio(s.tally(w).staleness, s.tally(w).updates)),
+    "staleness of actions, mean": ("updates", lambda s, w: _ratio(s.tally(w).age, s.tally(w).used)),
+}
+
+
+def _ratio(total: float, count: int) -> float:
+    return total / count if count else np.nan
 
 
 def _shares(delays: NDArray[np.int64]) -> tuple[float, ...]:

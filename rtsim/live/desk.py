@@ -83,16 +83,18 @@ class Rehearsal:
         memory = Memory(party.plan)
         self._desk = Desk(Party(party.plan, Files(memory.fd, nowhere, self._lock.fileno(), party.bells)))
         self._desk.party.origin = party.origin
+        self._first = list(party.program.state)
         self._observation = np.zeros(party.plan.frame_bytes, np.uint8)
 
     def one(self) -> None:
         """A worker posts, a step begins, reads its action and starts the worker again, and is kept."""
         memory, chunk = self._desk.memory, self._desk.party.program.chunk
+        memory.rule_state[: len(self._first)] = self._first  # so that every rule lets somebody start
         place = int(memory.heads[0]) % memory.inferences.shape[1]
         memory.inferences[0, place] = 0
         memory.actions[0, place] = range(chunk)
         memory.heads[0] += 1
-        memory.workers[0, m.STATUS], memory.workers[0, m.STEP] = m.WAITING, 0
+        memory.workers[:2, m.STATUS], memory.workers[:2, m.STEP] = m.WAITING, 0
         self._desk.publish(0)
         self._desk.intake.inbox.counts()
         self._desk.intake.forget()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from rtsim.envs import make, observation_hash
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.desk import Desk, Rehearsal
-from rtsim.live.intake import Taken
+from rtsim.live.intake import NOTHING, Taken
 from rtsim.live.party import Party
+
+if TYPE_CHECKING:
+    from rtsim.live.lessons import Lessons
 
 #: Steps after which the actions that are still needed are looked through, and the supervisor is.
 KEEP = 64
@@ -26,10 +31,12 @@ class EnvironmentProcess:
     ----------
     party : Party
     lifeline : Lifeline
+    lessons : Lessons, optional
+        Where transitions are kept, if they are learnt from.
     """
 
-    def __init__(self, party: Party, lifeline: wall.Lifeline) -> None:
-        self.party, self.lifeline = party, lifeline
+    def __init__(self, party: Party, lifeline: wall.Lifeline, lessons: Lessons | None = None) -> None:
+        self.party, self.lifeline, self.lessons = party, lifeline, lessons
         self.emulator = make(party.plan.game)
         self.shows_console = party.plan.agent == "scripted"
         self.desk, self.rehearsal = Desk(party), Rehearsal(party)
@@ -40,6 +47,8 @@ class EnvironmentProcess:
         """Bring the game to its start; observation 0 lies ready."""
         observation = self.emulator.reset(self.party.scenario.seed)
         self.desk.put(0, observation, self.emulator.memory() if self.shows_console else None)
+        if self.lessons is not None:
+            self.lessons.see(0, observation)
         self.rehearsal.one()
 
     def run(self) -> None:
@@ -76,7 +85,7 @@ class EnvironmentProcess:
         action = self.emulator.noop if taken.action is None or stale else taken.action
         before = party.now()
         seen, reward, terminated, truncated, _ = self.emulator.step(action)
-        ended = TERMINATED if terminated else TRUNCATED if truncated else CONTINUES
+        ended, last = TERMINATED if terminated else TRUNCATED if truncated else CONTINUES, seen
         if ended:
             seen = self.emulator.reset()
             self.episode = step + 1
@@ -90,4 +99,7 @@ class EnvironmentProcess:
                 *(woke - party.starts[step], self.tail + before - woke, after - before),
             )
         )
+        if self.lessons is not None:
+            self.lessons.stepped(step, NOTHING if stale else taken, reward, terminated, truncated, last)
+            self.lessons.see(step + 1, seen)
         self.tail = party.now() - after

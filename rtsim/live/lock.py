@@ -16,25 +16,27 @@ class ProcessLock:
     ----------
     fd : int
         A file that all parties have open.
+    place : int
+        Which lock of that file.
     """
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, fd: int, place: int = 0) -> None:
+        self._fd, self._place = fd, place
 
     def attempt(self) -> bool:
         """Take the lock if it is free now; whoever got it calls :meth:`release`."""
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._place)
         except OSError:
             return False
         return True
 
     def release(self) -> None:
         """Open it again."""
-        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+        fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, self._place)
 
     def __enter__(self) -> None:
-        fcntl.lockf(self._fd, fcntl.LOCK_EX)
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, self._place)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.release()

@@ -10,6 +10,7 @@ import math
 import mmap
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,8 @@ from rtsim.schedulers.learners import state_size
 #: ``control``: when step 0 begins (monotonic ns; 0: not yet), newest step that has begun (-1), 1: all leave,
 #: 1: the environment has done its last step, updates landed so far, rows written to
 #: the rings of steps and updates, 1: the environment has the real-time class, 1: and a core to itself,
-#: rows of updates that the recorder has taken.
-ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, STEPS, UPDATES, REALTIME, PINNED, UPDATES_TAKEN = range(10)
+#: rows of updates that the recorder has taken, landings decided so far, and of those landed.
+ORIGIN, PUBLISHED, STOP, FINISHED, VERSION, STEPS, UPDATES, REALTIME, PINNED, UPDATES_TAKEN, DECIDED, LANDED = range(12)
 CONTROL_SIZE = 16
 
 #: ``workers``, a row per worker, and ``learners``, a row per learner: what it does, and until or since when.
@@ -34,6 +35,14 @@ ACTOR_COLUMNS = 7
 #: started on observation STEP at TIME; is busy; or its process is gone. What is asleep or waits changes under the
 #: lock only; what is started or busy belongs to its process.
 ASLEEP, WAITING, STARTED, BUSY, DEAD = range(5)
+
+#: ``computed``, a row per learner: logical start of its update and when its gradient was there (ns; -1: not yet),
+#: newest step and version of the parameters it was computed from, how far it is, and 1: its process was lost and it
+#: has no gradient.
+BEGUN, ENDED, DATA_STEP, READ_VERSION, PHASE, VOID = range(6)
+COMPUTED_COLUMNS = 6
+#: Of an update: there is none; its gradient is being computed; that is there, and waits for its turn or lands.
+NONE, COMPUTING, READY = range(3)
 
 #: A row of an inference, as its worker writes it when it has ended; its actions stand beside it.
 INFERENCE = ("inference", "observation", "start", "end", "release", "version", "component", "began", "posted")
@@ -54,11 +63,13 @@ STEP_ROW = (
     *("action", "reward_bits", "hash", "ended", "stale", "late", "own", "emulator"),
 )
 EMPTY_ROW = (0,) * len(STEP_ROW)
-UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch")
+UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch", "loss_bits")
 
 #: Observations kept: a worker that reads one more than four seconds late finds it gone.
 FRAMES = 256
 STEP_RING, UPDATE_RING = 4096, 8192
+#: Steps for which is known what the replay memory held.
+STORED = 4096
 #: Bytes of a console's work memory that scripted players are shown.
 CONSOLE = 8192
 
@@ -81,7 +92,7 @@ def layout(plan: LivePlan) -> list[Array]:
     """All arrays of a run, in order."""
     workers, learners = plan.scenario.workers, plan.scenario.learner_count
     program = plan.scenario.program()
-    ring = inference_ring(workers)
+    ring, learning = inference_ring(workers), plan.learning is not None
     return [
         Array("control", np.int64, (CONTROL_SIZE,)),
         # When the environment, and each of the other processes, last said that it lives (monotonic ns; 0: not yet).
@@ -90,7 +101,12 @@ def layout(plan: LivePlan) -> list[Array]:
         Array("learner_state", np.int64, (state_size(max(learners, 1)),)),
         Array("workers", np.int64, (workers, ACTOR_COLUMNS)),
         Array("learners", np.int64, (max(learners, 1), ACTOR_COLUMNS)),
-        Array("computed", np.int64, (max(learners, 1), 4)),
+        Array("computed", np.int64, (max(learners, 1), COMPUTED_COLUMNS)),
+        Array("losses", np.float64, (max(learners, 1),)),  # of the gradients, if they are real ones
+        # What lands, a row per landing that was decided: who made it so, how many gradients, and whose, in order.
+        Array("landings", np.int64, (max(learners, 1), 2 + max(learners, 1)) if learning else (1, 1)),
+        # By step: rows of the replay memory, and transitions, that there were when it began.
+        Array("stored", np.int64, (STORED if learning else 1, 2)),
         Array("heads", np.int64, (workers,)),
         Array("drained", np.int64, (workers,)),
         Array("inferences", np.int64, (workers, ring, len(INFERENCE))),
@@ -122,19 +138,10 @@ class Memory:
     """
 
     def __init__(self, plan: LivePlan, fd: int | None = None) -> None:
-        arrays = layout(plan)
-        total = sum(array.size for array in arrays)
-        self.fd = _anonymous_file(total) if fd is None else fd
-        self._map = mmap.mmap(self.fd, total)
-        offset = 0
-        for array in arrays:
-            count = math.prod(array.shape)
-            view = np.frombuffer(self._map, array.kind, count, offset).reshape(array.shape)
-            setattr(self, array.name, view)
-            if array.name in WORDS:
-                # Single numbers by way of numpy cost several times as much, and more when its code is not at hand.
-                setattr(self, array.name, memoryview(self._map)[offset : offset + 8 * count].cast("q"))
-            offset += array.size
+        self.fd, arrays = share(layout(plan), fd)
+        for name, array in arrays.items():
+            # Single numbers by way of numpy cost several times as much, and more when its code is not at hand.
+            setattr(self, name, array.data.cast("B").cast("q") if name in WORDS else array)
 
     control: memoryview[int]
     pulses: NDArray[np.int64]
@@ -143,6 +150,9 @@ class Memory:
     workers: NDArray[np.int64]
     learners: NDArray[np.int64]
     computed: NDArray[np.int64]
+    losses: NDArray[np.float64]
+    landings: NDArray[np.int64]
+    stored: NDArray[np.int64]
     heads: NDArray[np.int64]
     drained: NDArray[np.int64]
     inferences: NDArray[np.int64]
@@ -151,6 +161,19 @@ class Memory:
     updates: NDArray[np.int64]
     frames: NDArray[np.uint8]
     consoles: NDArray[np.uint8]
+
+
+def share(arrays: Sequence[Array], fd: int | None = None) -> tuple[int, dict[str, NDArray[Any]]]:
+    """Arrays on an anonymous file, by name, and its descriptor; ``fd`` if the file exists already."""
+    total = sum(array.size for array in arrays)
+    fd = _anonymous_file(total) if fd is None else fd
+    whole = mmap.mmap(fd, total)
+    found, offset = {}, 0
+    for array in arrays:
+        view = np.frombuffer(whole, array.kind, math.prod(array.shape), offset)
+        found[array.name] = view.reshape(array.shape)
+        offset += array.size
+    return fd, found
 
 
 def _anonymous_file(size: int) -> int:

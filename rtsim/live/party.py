@@ -9,6 +9,7 @@ turn; what it was late counts in the duration of its inference.
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -55,6 +56,7 @@ class Party:
     def __init__(self, plan: LivePlan, files: Files) -> None:
         self.plan, self.scenario = plan, plan.scenario
         self.memory = Memory(plan, files.memory)
+        self._rows = self.memory.workers.data  # single numbers by way of numpy cost several times as much
         self.lock = ProcessLock(files.lock)
         self.bells = files.bells
         for bell in files.bells:
@@ -115,46 +117,59 @@ class Party:
         """
         rows = self.memory.workers
         bells: set[int] = set()
-        while True:
-            due = ((rows[:, m.STATUS] == m.ASLEEP) & (rows[:, m.TIME] <= until)).nonzero()[0]
-            if not len(due):
-                return bells
-            worker = int(due[rows[due, m.TIME].argmin()])  # the first of equals
-            self.ask(worker, int(rows[worker, m.TIME]))
-            bells.add(self.bells[self.host_of_worker[worker]])
+        due = ((rows[:, m.STATUS] == m.ASLEEP) & (rows[:, m.TIME] <= until)).nonzero()[0]
+        if not len(due):
+            return bells
+        # Nobody else's time changes when the rule is asked for one of them, so that one look at the table is enough.
+        queue = sorted(zip(rows[due, m.TIME].tolist(), due.tolist(), strict=True))
+        while queue:
+            time, worker = heapq.heappop(queue)
+            status, again = self.ask(worker, time)
+            if status == m.ASLEEP and again <= until:
+                heapq.heappush(queue, (again, worker))
+            elif status != m.WAITING:  # who waits for a step is woken with it
+                bells.add(self.bells[self.host_of_worker[worker]])
+        return bells
 
     def wake_waiting(self, step: int) -> None:
         """Workers that wait for this step, which begins now, are to be asked at its start."""
         rows = self.memory.workers
-        for worker in waiting(rows, step):
-            rows[worker, m.TIME], rows[worker, m.STATUS] = self.starts[step], m.ASLEEP
+        woken = waiting(rows, step)
+        if woken:
+            rows[woken, m.TIME], rows[woken, m.STATUS] = self.starts[step], m.ASLEEP
 
-    def ask(self, worker: int, time: int) -> None:
-        """Ask the rule at logical ``time`` when an idle worker may start, and note the answer down in its row."""
-        row, program, step = self.memory.workers[worker], self.program, self.step_at(time)
+    def ask(self, worker: int, time: int) -> tuple[int, int]:
+        """Ask the rule at logical ``time`` when an idle worker may start, and note the answer down in its row.
+
+        Returns
+        -------
+        (status, when) : (int, int)
+            What the worker does now: it has been started, sleeps until a time, or waits for a step.
+        """
+        program, step = self.program, self.step_at(time)
         answer = program.next_start(time, worker, step, self.starts[step], program.params, program.state)
         if answer == time:
-            _start(row, Start(step, time, self.version))
-            return
-        if answer >= 0:
-            if answer < time:
-                raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
-            row[m.TIME], row[m.STATUS] = answer, m.ASLEEP
-            return
-        wanted = -1 - answer
-        if wanted <= step:
-            raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
-        if wanted <= self.published:  # it has begun by now, and the worker is asked at its start
-            row[m.TIME], row[m.STATUS] = self.starts[wanted], m.ASLEEP
-        else:
-            row[m.STEP], row[m.STATUS] = wanted, m.WAITING
+            _start(self._rows, worker, Start(step, time, self.version))
+            return m.STARTED, time
+        if answer < 0:
+            wanted = -1 - answer
+            if wanted <= step:
+                raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
+            if wanted > self.published:
+                self._rows[worker, m.STEP], self._rows[worker, m.STATUS] = wanted, m.WAITING
+                return m.WAITING, wanted
+            answer = self.starts[wanted]  # it has begun by now, and the worker is asked at its start
+        elif answer < time:
+            raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
+        self._rows[worker, m.TIME], self._rows[worker, m.STATUS] = answer, m.ASLEEP
+        return m.ASLEEP, answer
 
     def start_learner(self, k: int, time: int) -> int | None:
         """Ask the learner rule, and note down a start for learner k's process; returns its bell, or None: it waits."""
         answer = self.ask_learner(k, time)
         if answer is None:
             return None
-        _start(self.memory.learners[k], answer)
+        _start(self.memory.learners.data, k, answer)
         return self.bells[self.host_of_learner[k]]
 
     def ask_learner(self, k: int, time: int) -> Start | None:
@@ -174,9 +189,9 @@ class Party:
             time = self.starts[wanted]
 
 
-def _start(row: NDArray[np.int64], start: Start) -> None:
-    row[m.STEP], row[m.TIME], row[m.START_VERSION] = start
-    row[m.STATUS] = m.STARTED  # last: from now on the row belongs to its process
+def _start(rows: memoryview[int], actor: int, start: Start) -> None:
+    rows[actor, m.STEP], rows[actor, m.TIME], rows[actor, m.START_VERSION] = start
+    rows[actor, m.STATUS] = m.STARTED  # last: from now on the row belongs to its process
 
 
 def started(actors: NDArray[np.int64]) -> Iterator[tuple[int, Start]]:

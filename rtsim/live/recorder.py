@@ -84,7 +84,7 @@ class Recorder:
         memory = self.memory
         fresh, self._taken_steps = self._take(memory.steps, self._taken_steps, memory.control[m.STEPS])
         self._steps.append(fresh)
-        self.reward += float(_rewards(fresh[:, m.STEP_ROW.index("reward_bits")]).sum())
+        self.reward += float(_floats(fresh[:, m.STEP_ROW.index("reward_bits")]).sum())
         fresh, self._taken_updates = self._take(memory.updates, self._taken_updates, memory.control[m.UPDATES])
         self._updates.append(fresh)
         memory.control[m.UPDATES_TAKEN] = self._taken_updates
@@ -153,7 +153,7 @@ class Recorder:
         stale = steps["stale"]
         live = {
             "action": steps["action"].astype(np.int32),
-            "reward": _rewards(steps["reward_bits"]),
+            "reward": _floats(steps["reward_bits"]),
             "observation_hash": steps["hash"],
             "ended": steps["ended"].astype(np.int8),
             "stale": stale.astype(np.int8),
@@ -161,10 +161,11 @@ class Recorder:
             "runtime_ns": steps["own"],
             "emulator_ns": steps["emulator"],
         }
+        losses = {"loss": _floats(table["loss_bits"])[landed]} if self.plan.learning is not None else {}
         return Schedule(
             header={**found.header, "live": {**about, "rows_lost": self.lost}},
             steps=found.steps,
-            updates=found.updates,
+            updates={**found.updates, **losses},
             busy_ns=found.busy_ns,
             learner_busy_ns=found.learner_busy_ns,
             totals={**found.totals, "stale_episode": int(stale.sum())},
@@ -193,8 +194,8 @@ def _ended(inferences: dict[str, Rows], starts: Rows) -> tuple[dict[str, Rows], 
     return found, {key: row for row, key in enumerate(keys)}
 
 
-def _rewards(bits: Rows) -> NDArray[np.float64]:
-    """Rewards travel through the ring of integers as their bits."""
+def _floats(bits: Rows) -> NDArray[np.float64]:
+    """Rewards and losses travel through rings of integers as their bits."""
     return np.ascontiguousarray(bits).view(np.float64)
 
 

@@ -96,7 +96,8 @@ def _plan(schedule: Schedule, about: dict[str, Any]) -> LivePlan:
         plain = all(value is None or isinstance(value, str) or _number(value) for value in values)
         _must(plain, "its scenario is missing, or holds something other than texts and numbers")
     plan = LivePlan.from_json(about["plan"])
-    check_agent(plan.agent)
+    if plan.learning is None:
+        check_agent(plan.agent)
     _must(len(schedule) <= plan.scenario.steps, "it has more steps than its plan")
     same = {**settings, "steps": len(schedule)} == schedule.settings
     _must(same, "the scenario of its plan is not the one in its header")
@@ -190,6 +191,11 @@ class _Check:
         _must((np.diff(updates["version"]) > 0).all(), "the versions of its updates do not grow")
         _within(updates["read_version"], 0, updates["version"] - 1, "versions its updates read")
         _within(updates["batch"], 1, _MANY, "batches of its updates")
+        learnt = self.plan.learning is not None
+        _must(
+            ("loss" in updates) == learnt, "its updates have losses and its plan learns nothing, or the other way round"
+        )
+        _must(not learnt or np.isfinite(updates["loss"]).all(), "losses of its updates are not finite")
         for actors, busy in (
             (scenario.workers, self.schedule.busy_ns),
             (scenario.learner_count, self.schedule.learner_busy_ns),

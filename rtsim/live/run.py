@@ -9,22 +9,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rtsim import machine
-from rtsim.errors import InvalidValue, RtsimError
+from rtsim.errors import FileProblem, InvalidValue, RtsimError
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.agents import check_ready
-from rtsim.live.lock import ProcessLock
+from rtsim.live.losses import Losses
 from rtsim.live.memory import Memory
+from rtsim.live.party import Files, Party
 from rtsim.live.plan import LivePlan
+from rtsim.live.process import DIVERGED
 from rtsim.live.recorder import Recorder
+from rtsim.live.status import Status, status_of
 from rtsim.schedule import Schedule
+
+if TYPE_CHECKING:
+    from rtsim.live.keeper import Keeper
 
 #: How often the supervisor looks, seconds.
 PERIOD = 0.02
@@ -40,37 +46,6 @@ LEAVE = 1.0
 
 class LiveFault(RtsimError, RuntimeError):
     """A live run that could not begin, or lost its environment before the first step."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a run is going, for a status line.
-
-    Attributes
-    ----------
-    step, steps : int
-    elapsed_s : float
-        Since step 0.
-    late_ns : int64 array
-        Lateness of the newest second of steps.
-    inaction_fraction, delay_steps : float or None
-        Over the newest second; None before the first agent step.
-    reward : float
-        Sum so far.
-    workers : str
-        One letter each: ``b`` busy, ``.`` waiting, ``x`` its process is gone.
-    faults : int
-    """
-
-    step: int
-    steps: int
-    elapsed_s: float
-    late_ns: Any
-    inaction_fraction: float | None
-    delay_steps: float | None
-    reward: float
-    workers: str
-    faults: int
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -154,13 +129,13 @@ class _Run:
         self.memory.workers[:, m.STATUS] = self.memory.learners[:, m.STATUS] = m.WAITING
         self.memory.workers[:, m.BUSY_FROM] = self.memory.learners[:, m.BUSY_FROM] = -1
         self._lock_file = tempfile.TemporaryFile()
-        self.lock = ProcessLock(self._lock_file.fileno())
         self._lifeline = os.pipe()
         count = 1 + len(plan.hosts) + len(plan.learner_hosts)
         self._bells = [os.pipe() for _ in range(count)]
         self.recorder = Recorder(plan, self.memory)
         self.watch = machine.Watch()
-        self.ended = ""
+        self.ended, self.diverged = "", False
+        self.keeper: Keeper | None = None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -169,11 +144,19 @@ class _Run:
         for child in self.children:
             child.log.close()
         self._lock_file.close()
+        if self.keeper is not None:
+            if not self.memory.control[m.ORIGIN]:
+                self.keeper.forget()
+            self.keeper.close()
         for fd in (*self._lifeline, *(fd for bell in self._bells for fd in bell), self.memory.fd):
             os.close(fd)
 
     def start(self) -> None:
         """Start all processes, wait until each is ready, and set the time of step 0."""
+        if self.plan.learning is not None:
+            from rtsim.live.keeper import Keeper
+
+            self.keeper = Keeper(self.plan, self.facts["actions"], self.memory, self._lock_file.fileno())
         for place in range(len(self._bells)):
             self.children.append(self._spawn(place))
         limit = time.monotonic() + READY_LIMIT
@@ -188,9 +171,11 @@ class _Run:
         for child in self.children:
             child.ready = True
         self.watch.begin()
+        bells = [bell[1] for bell in self._bells[1:]]
+        party = Party(self.plan, Files(self.memory.fd, self._lifeline[0], self._lock_file.fileno(), bells))
         self.memory.control[m.ORIGIN] = wall.now_ns() + int(HEAD_START * 1e9)
-        for bell in self._bells:
-            wall.ring(bell[1])
+        self.losses = Losses(party)
+        self._ring(bell[1] for bell in self._bells)
 
     def supervise(self) -> None:
         """Until the environment has done its last step, or is lost."""
@@ -209,9 +194,13 @@ class _Run:
                 self.ended = "environment lost"
                 return
             self._look_after()
+            if self.ended:
+                return
+            if self.keeper is not None and self.keeper.due(self._elapsed_s):
+                self._save(self.keeper)
             if self.on_status is not None and time.monotonic() - shown > 0.2:
                 shown = time.monotonic()
-                self.on_status(self._status())
+                self.on_status(status_of(self.plan, self.memory, self.recorder, len(self.faults)))
 
     def finish(self, ended: str = "") -> Schedule | None:
         """End all processes and merge what was recorded."""
@@ -220,6 +209,8 @@ class _Run:
         self.recorder.note_unfinished()
         self._leave()
         self.recorder.drain()
+        if self.keeper is not None and not self.diverged:
+            self._save(self.keeper)
         about = {
             "plan": self.plan.to_json(),
             "ended": self.ended,
@@ -246,6 +237,9 @@ class _Run:
             "bells": bells,
             **self.facts,
         }
+        if self.keeper is not None:
+            files.append(self.keeper.shared.fd)
+            said.update(weights=self.keeper.shared.fd, replay=self.keeper.replay)
         # A session of its own: Ctrl-C in the terminal is for the supervisor alone.
         process = subprocess.Popen(
             [sys.executable, "-m", "rtsim.live.process", json.dumps(said)],
@@ -265,21 +259,33 @@ class _Run:
             if child.given_up:
                 continue
             died = child.process.poll() is not None
-            patience = HUNG + (20 * self.plan.scenario.inference_mean if self.plan.inference == "real" else 0.0)
+            patience = self._patience
             hung = child.ready and not died and now - int(self.memory.pulses[index]) > patience * 1e9
             if died or hung:
                 self._replace(index, child, "ended" + self._words(child) if died else f"hung for {patience:g} s")
             elif not child.ready and self.memory.pulses[index]:
                 child.ready = True
-                self._let_in(index)
+                self._ring(self.losses.let_in(index))
+        self._ring(self.losses.unstick())
+
+    @property
+    def _patience(self) -> float:
+        """How long a process may be silent, seconds: what it really computes may take long."""
+        scenario, patience = self.plan.scenario, HUNG
+        if self.plan.inference == "real":
+            patience += 20 * scenario.inference_mean
+        if self.plan.learning is not None and scenario.learning_time is not None:
+            patience += 20 * scenario.learning_time.mean
+        return patience
 
     def _replace(self, index: int, child: _Child, why: str) -> None:
         child.process.kill()
         child.process.wait()
-        again = child.restarts < self.plan.restarts
+        if child.process.returncode == DIVERGED:
+            self.ended, self.diverged = why.removeprefix("ended: "), True
+        again = child.restarts < self.plan.restarts and not self.diverged
         self._note(index, why, restarted=again)
-        self._actors(index)[:, m.STATUS] = m.DEAD
-        self._actors(index)[:, m.BUSY_FROM] = -1
+        self._ring(self.losses.lose(index))
         self.memory.pulses[index] = 0
         if again:
             self.children[index] = self._spawn(index)
@@ -288,26 +294,28 @@ class _Run:
             child.given_up = True
         child.log.close()
 
-    def _actors(self, index: int) -> Any:
-        """Rows of the workers, or learners, of one process."""
-        hosts = self.plan.hosts
-        if index <= len(hosts):
-            return self.memory.workers[hosts[index - 1].start : hosts[index - 1].stop]
-        learners = self.plan.learner_hosts[index - 1 - len(hosts)]
-        return self.memory.learners[learners.start : learners.stop]
+    @staticmethod
+    def _ring(bells: Iterable[int]) -> None:
+        for bell in bells:
+            wall.ring(bell)
 
-    def _let_in(self, index: int) -> None:
-        """A process that was started again waits for the next step, like the others."""
-        rows = self._actors(index)
-        with self.lock:
-            rows[:, m.STEP] = self.memory.control[m.PUBLISHED] + 1
-            rows[:, m.STATUS] = m.WAITING
-            rows[:, m.RESTARTS] += 1
+    def _save(self, keeper: Keeper) -> None:
+        """Write a checkpoint; a run that cannot goes on, and the one before stays."""
+        try:
+            keeper.save(self._elapsed_s, self.recorder)
+        except FileProblem as error:
+            self._tell("checkpoint", f"was not written: {error}", restarted=False)
+
+    @property
+    def _elapsed_s(self) -> float:
+        """Seconds since step 0."""
+        return (wall.now_ns() - int(self.memory.control[m.ORIGIN])) / 1e9
 
     def _note(self, place: int, what: str, restarted: bool) -> None:
-        time_s = (wall.now_ns() - int(self.memory.control[m.ORIGIN])) / 1e9
-        name = self._name(place)
-        self.faults.append({"time_s": round(time_s, 3), "process": name, "what": what, "restarted": restarted})
+        self._tell(self._name(place), what, restarted)
+
+    def _tell(self, name: str, what: str, restarted: bool) -> None:
+        self.faults.append({"time_s": round(self._elapsed_s, 3), "process": name, "what": what, "restarted": restarted})
 
     def _name(self, place: int) -> str:
         hosts = self.plan.hosts
@@ -333,32 +341,12 @@ class _Run:
             return f" by signal {-code}"
         return f": {lines[-1]}" if lines else ""
 
-    def _status(self) -> Status:
-        scenario = self.plan.scenario
-        rows = self.recorder.newest(int(1 / scenario.step_mean) + 1)
-        steps = self.recorder.steps
-        acted = np.flatnonzero(rows["worker"] >= 0)
-        delays = steps - len(rows["worker"]) + acted - rows["observation"][acted]
-        letters = np.array(list("..bbx"))[self.memory.workers[:, m.STATUS]]
-        return Status(
-            step=steps,
-            steps=scenario.steps,
-            elapsed_s=(wall.now_ns() - int(self.memory.control[m.ORIGIN])) / 1e9,
-            late_ns=rows["late"],
-            inaction_fraction=1 - len(acted) / len(rows["worker"]) if steps else None,
-            delay_steps=float(delays.mean()) if len(acted) else None,
-            reward=self.recorder.reward,
-            workers="".join(letters),
-            faults=len(self.faults),
-        )
-
     def _leave(self) -> None:
         """All processes end, kindly or not; calling it twice is fine."""
         if self.memory.control[m.STOP]:
             return
         self.memory.control[m.STOP] = 1
-        for bell in self._bells:
-            wall.ring(bell[1])
+        self._ring(bell[1] for bell in self._bells)
         limit = time.monotonic() + LEAVE
         for child in self.children:
             with contextlib.suppress(subprocess.TimeoutExpired):

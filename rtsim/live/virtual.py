@@ -128,7 +128,8 @@ def replay(
     schedule : Schedule
         With live columns.
     agent : bool
-        Compute each action again, too, from the observation that the Schedule says.
+        Compute each action again, too, from the observation that the Schedule says; not where the run learnt,
+        because its weights have changed since.
     on_frame : callable(emulator, step), optional
         Called after every step, for videos and progress.
 
@@ -147,7 +148,7 @@ def replay(
     live, plan = recorded(schedule), plan_of(schedule)
     found = Replay()
     with make(plan.game) as emulator:
-        player = agent_of(plan, emulator.actions, emulator.noop) if agent else None
+        player = agent_of(plan, emulator.actions, emulator.noop) if agent and plan.learning is None else None
         chunk = plan.scenario.program().chunk
 
         def choose(step: int, sight: Sight) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtsim.clocks.draws import DrawnDurations, Durations
@@ -10,7 +11,7 @@ from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.agenda import Agenda
 from rtsim.live.agents import Agent, Question
-from rtsim.live.learners import Updates
+from rtsim.live.learners import TimedUpdates, Updates
 from rtsim.live.party import Party, Start, started
 from rtsim.schedulers import DROP
 
@@ -42,9 +43,23 @@ class InferenceProcess(Agenda):
     workers : range
     agent : Agent
     timed : bool
+    updates : Updates, optional
+        How the rule ``sequential`` learns in this process; by default held back to the learning time.
+    version_used : callable(landed) -> int, optional
+        Which version of the weights the agent used last, of ``landed`` updates at the start of the inference; by
+        default those.
     """
 
-    def __init__(self, party: Party, lifeline: wall.Lifeline, workers: range, agent: Agent, timed: bool) -> None:
+    def __init__(
+        self,
+        party: Party,
+        lifeline: wall.Lifeline,
+        workers: range,
+        agent: Agent,
+        timed: bool,
+        updates: Updates | None = None,
+        version_used: Callable[[int], int] | None = None,
+    ) -> None:
         super().__init__(party, lifeline, pulse=1 + party.host_of_worker[workers.start])
         self.workers, self.agent, self.timed = workers, agent, timed
         draws = DrawnDurations(party.scenario)
@@ -52,12 +67,17 @@ class InferenceProcess(Agenda):
         for w in self.draws:  # started again: what the former process drew has been used up
             for _ in range(int(self.memory.workers[w, m.COUNT])):
                 self.draws[w].draw(0)
-        self.inline = Updates(party, range(1), draws) if party.program.learns and party.scenario.learning_time else None
+        self.inline = updates
+        if updates is None and party.program.learns and party.scenario.learning_time:
+            self.inline = TimedUpdates(party, range(1), draws)
+        self.version_used = version_used or (lambda landed: landed)
         self.alarms: dict[int, int] = {}  # for when each sleeping worker has an entry in the queue
         self.last_left = dict.fromkeys(workers, 0)  # when the last inference left a worker's pipeline
 
     def take_orders(self) -> None:
         """Begin what has been started, by whoever asked the rule, and set alarms for workers that sleep."""
+        if self.inline is not None:
+            self.inline.look_after(self)
         own = self.memory.workers[self.workers.start : self.workers.stop]
         for offset, start in started(own):
             self._begin(self.workers.start + offset, start)
@@ -86,7 +106,7 @@ class InferenceProcess(Agenda):
             self._infer(w, start)
 
     def _infer(self, w: int, begun: Start) -> None:
-        observation, start, version = begun
+        observation, start, _ = begun
         party, row = self.party, self.memory.workers[w]
         began = party.now()
         row[m.STATUS], row[m.BUSY_FROM] = m.BUSY, start
@@ -94,6 +114,7 @@ class InferenceProcess(Agenda):
         row[m.COUNT] = index + 1
         duration, component = self.draws[w].draw(start) if self.timed else (0, 0)
         actions = self._choose(w, index, observation, component)
+        version = self.version_used(begun.version)
         inference = Inference(w, index, observation, start, version, component, actions, began)
         stages, skip = party.program.stages, party.program.skip
         stage = -(-duration // stages)

@@ -6,7 +6,7 @@ import pytest
 
 from rtsim.clocks.draws import DrawnDurations
 from rtsim.live import memory as m
-from rtsim.live.learners import Updates
+from rtsim.live.learners import TimedUpdates
 from rtsim.scenario import Scenario
 from tests.live.test_party import party_of
 
@@ -18,17 +18,17 @@ def test_a_merged_update_is_on_the_parameters_of_whoever_began_first(order):
         "max_time", "15ms", workers=2, learning_time="30ms", learners=3, learner_rule="parallel", batch=4, steps=50
     )
     party = party_of(scenario)
-    updates = Updates(party, range(3), DrawnDurations(scenario))
+    updates = TimedUpdates(party, range(3), DrawnDurations(scenario))
     memory = party.memory
     memory.control[m.VERSION] = 5
     began = {0: (200, 3, 4), 1: (100, 2, 3), 2: (300, 4, 5)}  # start, newest step, version read
     for k, (start, step, version) in began.items():
-        memory.computed[k] = (start, -1, step, version)
+        memory.computed[k] = (start, -1, step, version, m.COMPUTING, 0)
     *first, last = order
     for index, k in enumerate(first):
-        assert updates.finish(k, 1000 + index) == []
+        assert updates.land(k, 1000 + index) == []
     assert int(memory.control[m.UPDATES]) == 0
-    assert sorted(updates.finish(last, 2000)) == [0, 1, 2]
+    assert sorted(updates.land(last, 2000)) == [0, 1, 2]
     assert int(memory.control[m.UPDATES]) == 1
     row = dict(zip(m.UPDATE, memory.updates[0].tolist(), strict=True))
     assert row == {
@@ -40,5 +40,6 @@ def test_a_merged_update_is_on_the_parameters_of_whoever_began_first(order):
         "read_version": 3,
         "version": 6,
         "batch": 12,
+        "loss_bits": 0,
     }
     party.kept.close()

@@ -1,0 +1,111 @@
+"""Weights that are read while others are written, and gradients that are applied one after the other."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from rtsim.live.weights import MEAN, SQUARE, WEIGHTS, SharedWeights, Version
+
+torch = pytest.importorskip("torch")
+
+from rtsim.learning import Gradient, Settings, make, merged  # noqa: E402
+from rtsim.live.gradients import Applier, Shelf, lay  # noqa: E402
+
+SETTINGS = Settings(network="mlp(4)", capacity=10, target_every=3, learning_rate=0.01)
+
+
+def learner_():
+    return make(SETTINGS, (3,), "float32", actions=2, seed=5)
+
+
+def test_a_reader_gets_whole_versions_while_they_are_written():
+    """Every version is filled with its own number: a copy that mixes two of them shows it."""
+    size, last = 200_000, 300
+    shared = SharedWeights(size, learners=1)
+    shared.begin(np.zeros((3, size), np.float32), np.zeros(size, np.float32), Version(0, 0))
+
+    def write() -> None:
+        for number in range(1, last + 1):
+            place = shared.prepare()
+            shared.weights[place, WEIGHTS] = number
+            target = np.full(size, number, np.float32) if number % 7 == 0 else None
+            shared.complete(place, number, target)
+            shared.publish(place)
+
+    writer = threading.Thread(target=write)
+    reader = SharedWeights(size, 1, shared.fd)
+    found, target, seen, held = np.zeros(size, np.float32), np.zeros(size, np.float32), [], -1
+    writer.start()
+    while not seen or seen[-1] < last:
+        version = reader.read(found, target, held)
+        held = version.target
+        assert found[0] == version.number
+        assert (found == version.number).all()
+        assert (target == version.target).all()
+        assert version.target == version.number // 7 * 7
+        seen.append(version.number)
+    writer.join()
+    assert seen == sorted(seen)
+
+
+def test_a_version_that_was_never_finished_is_not_seen():
+    shared = SharedWeights(2, learners=1)
+    shared.begin(np.ones((3, 2), np.float32), np.ones(2, np.float32), Version(4, 4))
+    shared.weights[shared.prepare()] = 9  # and its process dies
+    found = np.zeros(2, np.float32)
+    assert shared.read(found).number == 4
+    place = shared.prepare()  # the next one begins with the newest
+    assert (shared.weights[place] == 1).all()
+    assert (found == 1).all()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_gradients_applied_in_shared_memory_make_the_weights_of_a_learner_of_its_own(together):
+    """The same gradients, in the same order, by Learner.apply on memory of its own: bit for bit."""
+    alone, other = learner_(), learner_()
+    shared = SharedWeights(Shelf(other.shapes).size, learners=3)
+    lay(shared, other)
+    applier = Applier(other, shared)
+    generator = np.random.default_rng(0)
+    for round_ in range(5):
+        shared.gradients[:] = generator.normal(size=shared.gradients.shape) * 3
+        order = generator.permutation(3).tolist()
+        values = [
+            Gradient(0, applier.shelf.views(shared.gradients[k].copy()), 0.0, np.zeros(0, int), np.zeros(0, np.float32))
+            for k in order
+        ]
+        for gradient in [merged(values)] if together else values:
+            alone.apply(gradient)
+        shared.publish(applier.apply(order, together))
+        assert shared.newest.number == alone.version == (round_ + 1) * (1 if together else 3)
+    expected = alone.state()
+    place = shared.weights[shared.place]
+    for name, weight in applier.shelf.views(place[WEIGHTS]).items():
+        torch.testing.assert_close(weight, expected["weights"][name], rtol=0, atol=0)
+    for part, moment in ((MEAN, "exp_avg"), (SQUARE, "exp_avg_sq")):
+        for k, view in enumerate(applier.shelf.views(place[part]).values()):
+            torch.testing.assert_close(view, expected["optimiser"]["state"][k][moment], rtol=0, atol=0)
+    for name, weight in applier.shelf.views(shared.targets[shared.target_place]).items():
+        torch.testing.assert_close(weight, expected["target"][name], rtol=0, atol=0)
+    assert shared.newest.target == alone.version // SETTINGS.target_every * SETTINGS.target_every
+
+
+def test_weights_begin_where_a_learner_left_off():
+    left = learner_()
+    for _ in range(4):
+        values = {name: torch.ones(shape) for name, shape in left.shapes.items()}
+        left.apply(Gradient(0, values, 0.0, np.zeros(0, int), np.zeros(0, np.float32)))
+    shared = SharedWeights(Shelf(left.shapes).size, learners=1)
+    lay(shared, left)
+    assert shared.base == 4
+    shared.gradients[0] = 1.0
+    again = learner_()
+    applier = Applier(again, shared)
+    shared.publish(applier.apply([0]))
+    left.apply(Gradient(0, applier.shelf.views(shared.gradients[0].copy()), 0.0, np.zeros(0, int), np.zeros(0)))
+    for name, view in applier.shelf.views(shared.weights[shared.place, WEIGHTS]).items():
+        torch.testing.assert_close(view, left.state()["weights"][name], rtol=0, atol=0)
+    assert shared.newest.number == 5
