@@ -1,8 +1,8 @@
 """What an environment charges: for steps left to the default policy, and for actions that come late.
 
-Regret per step is told in these two parts, given the share q of steps left to the default policy and the distribution of
-delays on the others. An environment is known by its stochasticity alone (a worst case), by a measured delay curve, or as a
-tabular MDP (:mod:`rtsim.planning.tabular`).
+Regret per step is told in these two parts, given the share q of steps left to the default policy and the distribution
+of delays on the others. An environment is known by its stochasticity alone (a worst case), by a measured delay curve,
+or as a tabular MDP (:mod:`rtsim.planning.tabular`).
 """
 
 from __future__ import annotations
