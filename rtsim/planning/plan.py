@@ -26,7 +26,7 @@ from rtsim.version import __version__
 
 SCHEMA = "rtsim.plan/1"
 #: Seeds, and steps after the warm-up, of the first look at a row without a formula.
-LOOKS, LOOK_STEPS = 2, 2_000
+LOOKS, LOOK_STEPS = 4, 1_000
 #: Variants of the short list, and rounds in which rows that then promise more are confirmed too, so many at a time.
 SHORT_LIST, ROUNDS, MORE = 12, 4, 6
 

@@ -112,9 +112,9 @@ class Tabular:
         """Regret per step of the best policy found whose actions are all so late; linear between looked-at delays."""
         if delay <= EACH:
             return self._looked_at(delay)
-        below = EACH * 2 ** int(np.log2(delay / EACH))
+        below: int = EACH * 2 ** int(np.log2(delay / EACH))
         low, high = self._looked_at(below), self._looked_at(2 * below)
-        return low + (high - low) * (delay - below) / below
+        return float(low + (high - low) * (delay - below) / below)
 
     def _looked_at(self, delay: int) -> float:
         if delay not in self._late:
