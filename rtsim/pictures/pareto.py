@@ -54,6 +54,8 @@ class Plan(Protocol):
     @property
     def floors(self) -> Sequence[Floor]: ...
     @property
+    def single_floors(self) -> Sequence[Floor]: ...
+    @property
     def best(self) -> Row | None: ...
     @property
     def design(self) -> Any: ...
@@ -78,23 +80,19 @@ def pareto_rows(found: Plan) -> list[dict[str, Any]]:
                 "capacity_limit_per_s": None,
             }
         )
-    floors = [
-        {
-            "key": "floor",
-            "workers": floor.workers,
-            "regret_per_s": floor.regret_per_s,
-            "capacity_limit_per_s": floor.inaction_per_s,
-        }
-        for floor in found.floors
-    ]
-    return rows + floors
+    for key, floors in (("floor", found.floors), ("floor, one action per inference", found.single_floors)):
+        for floor in floors:
+            capacity = {"regret_per_s": floor.regret_per_s, "capacity_limit_per_s": floor.inaction_per_s}
+            rows.append({"key": key, "workers": floor.workers, **capacity})
+    return rows
 
 
 def plot_pareto(found: Plan, *, ax: Axes | None = None) -> Axes:
     """Regret against workers: all rows pale, the Pareto front in the colours of its rules, and what cannot be beaten.
 
     Markers on the front are simulated, with 95 % intervals, where they are filled; hollow ones are predicted. Shaded is
-    the floor; the dashed line within is the capacity limit's share of it, the inaction that no rule can avoid.
+    the floor; black lines are what rules with one action per inference cannot beat: dashed the inaction at the
+    capacity limit, dotted with the age of every action.
 
     Parameters
     ----------
@@ -129,8 +127,15 @@ def plot_pareto(found: Plan, *, ax: Axes | None = None) -> Axes:
     at = [floor.workers for floor in found.floors]
     limits = [floor.regret_per_s for floor in found.floors]
     ax.fill_between(at, limits, 0, color="#000000", alpha=0.10, linewidth=0, zorder=0.5, label="floor: no rule below")
-    inaction = [floor.inaction_per_s for floor in found.floors]
-    ax.plot(at, inaction, **style.THEORY, zorder=1.2, label="capacity limit's inaction")
+    if any(floor.inaction_per_s > 0 for floor in found.single_floors):
+        inaction = [floor.inaction_per_s for floor in found.single_floors]
+        ax.plot(
+            at, inaction, **style.THEORY, zorder=1.2, label="capacity limit: inaction alone,\none action per inference"
+        )
+    if [floor.regret_per_s for floor in found.single_floors] != limits:
+        both = [floor.regret_per_s for floor in found.single_floors]
+        look = {**style.THEORY, "linestyle": style.THEORY_DASHES[1]}
+        ax.plot(at, both, **look, zorder=1.2, label="floor with\none action per inference")
     # The front goes level until the next row betters it.
     ax.step(
         [*(row.workers for row in front), at[-1]],
@@ -152,7 +157,7 @@ def plot_pareto(found: Plan, *, ax: Axes | None = None) -> Axes:
             best.workers,
             best.value,
             marker="o",
-            markersize=15,
+            markersize=12,
             markerfacecolor="none",
             color="black",
             linestyle="none",
@@ -199,6 +204,7 @@ def _finish(ax: Axes, found: Plan) -> None:
     ax.set_xlabel("inference workers $N_I$")
     ax.set_ylabel("regret (reward per second)")
     settings = found.design.to_json()
+    del settings["mailbox"]  # rows have their own
     lines = [style.conditions(settings), settings["environment"].replace("$", r"\$")]
     ax.set_title("\n".join(lines), loc="left", fontsize="small")
     style.plain(ax)

@@ -132,12 +132,18 @@ class Plan:
     @property
     def front(self) -> list[Row]:
         """Pareto front of workers against regret."""
-        return front(self.rows)
+        return front(self.rows, self.best)
 
     @cached_property
     def floors(self) -> list[Floor]:
         """The floor for every number of workers up to the budget."""
         return [self.design.floor(workers) for workers in range(1, self.design.max_workers + 1)]
+
+    @cached_property
+    def single_floors(self) -> list[Floor]:
+        """The same for rules with one action per inference, whose capacity limit is max(0, 1 − N τ_M/τ̄_θ)."""
+        design = self.design
+        return [floor(design.base, design.environment, workers) for workers in range(1, design.max_workers + 1)]
 
     @property
     def learning(self) -> Learning | None:
@@ -161,6 +167,7 @@ class Plan:
             "front": [row.to_json() for row in self.front],
             "floor": asdict(self.floors[-1]),
             "floors": [asdict(each) for each in self.floors],
+            "floors_one_action_per_inference": [asdict(each) for each in self.single_floors],
             "learning": None if learning is None else asdict(learning),
             "interrupted": self.interrupted,
         }
