@@ -109,9 +109,7 @@ def _highest_rate(arguments: Plan, update: Any) -> Callable[[], int]:
     from rtsim.planning.inverse import highest_rates
 
     if arguments.target is not None:
-        raise InvalidValue(
-            "--highest-rate is about inaction, since regret in steps means another at each rate; leave --target out"
-        )
+        raise InvalidValue("--highest-rate is about inaction; give --inaction-target instead of --target")
     wanted = 0.01 if arguments.inaction_target is None else arguments.inaction_target
     base = _base(arguments, _inference_time(arguments), None)
     design = planning.PlanDesign(

@@ -108,7 +108,7 @@ def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
         [
             [
                 rate.key,
-                rate.source,
+                rate.source + (", simulated" if rate.confirmed and rate.source != "simulated" else ""),
                 str(rate.workers),
                 f"{rate.fps:.4g}" if rate.fps else "none",
                 render.percent(rate.inaction_fraction) + _interval(rate.inaction_fraction_ci95, 100),

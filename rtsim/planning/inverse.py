@@ -159,10 +159,12 @@ class Rate:
         Environment steps per second; 0 if the target is missed at any.
     inaction_fraction : float
     inaction_fraction_ci95 : (float, float) or None
-        Of the confirming simulation; None if it was not confirmed.
+        Of a simulation; None if a formula alone tells the inaction.
     delay_s : float or None
         Mean delay, seconds.
     source : str
+    confirmed : bool
+        Whether it was simulated longer.
     """
 
     key: str
@@ -172,6 +174,7 @@ class Rate:
     inaction_fraction_ci95: Interval | None
     delay_s: float | None
     source: str
+    confirmed: bool = False
 
 
 def highest_rates(
@@ -180,7 +183,8 @@ def highest_rates(
     """The highest rate that each rule serves with all workers of the budget, highest first.
 
     Bisected between the capacity's rate, at which all workers are always busy (no rule goes beyond), and a hundredth
-    of it. The first ``confirmed`` are simulated longer, and lowered by 2 % until the simulation meets the target.
+    of it. The first are simulated longer, and lowered by 2 % until the simulation meets the target, until the first
+    ``confirmed`` of them all have been.
 
     Parameters
     ----------
@@ -204,12 +208,14 @@ def highest_rates(
         workers = worker_numbers(variant, design.base, design.max_workers)[-1:]
         if workers:
             found.append((_highest(design, variant, workers[0], inaction), variant))
-    found.sort(key=lambda item: -item[0].fps)
-    for number, (rate, variant) in enumerate(found[:confirmed]):
-        tell(f"simulating {rate.key}", number, confirmed)
-        if rate.fps > 0:
-            found[number] = (_confirmed(design, variant, rate, inaction), variant)
-    return [rate for rate, _ in sorted(found, key=lambda item: -item[0].fps)]
+    while True:
+        found.sort(key=lambda item: -item[0].fps)
+        unsure = [n for n, (rate, _) in enumerate(found[:confirmed]) if not rate.confirmed and rate.fps > 0]
+        if not unsure:
+            return [rate for rate, _ in found]
+        rate, variant = found[unsure[0]]
+        tell(f"simulating {rate.key}", unsure[0], confirmed)
+        found[unsure[0]] = (_confirmed(design, variant, rate, inaction), variant)
 
 
 def _highest(design: PlanDesign, variant: Variant, workers: int, inaction: float) -> Rate:
@@ -257,5 +263,5 @@ def _confirmed(design: PlanDesign, variant: Variant, rate: Rate, inaction: float
         row = confirm(_with_rate(design, fps), _at(design, variant, rate.workers, fps))
         assert row.simulated is not None
         if row.simulated.inaction_fraction <= inaction + row.workers / row.simulated.steps or fps < rate.fps / 2:
-            return replace(_rate(row, fps), source=f"{row.source}, simulated")
+            return replace(_rate(row, fps), confirmed=True)
         fps *= LOWER

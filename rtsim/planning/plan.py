@@ -19,7 +19,7 @@ from rtsim.planning.floor import Floor, floor
 from rtsim.planning.predict import Run, closed_form, numerical, runs, simulated, warmup
 from rtsim.planning.rows import Row, Simulated, fewest, front, representatives, within
 from rtsim.planning.tabular import Tabular
-from rtsim.regret import reference, regret_over_seeds
+from rtsim.regret import RegretCurve, reference, regret_over_seeds
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.timing.units import whole
 from rtsim.version import __version__
@@ -29,6 +29,9 @@ SCHEMA = "rtsim.plan/1"
 LOOKS, LOOK_STEPS = 4, 1_000
 #: Variants of the short list, and rounds in which rows that then promise more are confirmed too, so many at a time.
 SHORT_LIST, ROUNDS, MORE = 12, 4, 6
+
+#: Points of the regret curves, one of which lies soon after the warm-up.
+POINTS = 128
 
 Progress = Callable[[str, int, int], None]
 
@@ -320,11 +323,10 @@ def _on_mdp(environment: Tabular, scenario: Scenario, seeds: Sequence[int], summ
     mdp = environment.mdp
     schedules = {seed: simulate(scenario.with_(seed=seed), engine="compiled") for seed in seeds}
     policy = reference(mdp, schedules[seeds[0]]).policy
-    lost = regret_over_seeds(mdp, policy, schedules.__getitem__, seeds, best=policy)
+    lost = regret_over_seeds(mdp, policy, schedules.__getitem__, seeds, best=policy, points=POINTS)
 
     def rate(parts: tuple[str, ...]) -> Estimate:
-        pairs = zip(lost.runs, lost.curves, strict=True)
-        return mean_ci95([sum(getattr(run, part) for part in parts) / curve.seconds[-1] for run, curve in pairs])
+        return mean_ci95([settled_rate(curve, parts, scenario.steps - summary.steps) for curve in lost.curves])
 
     total = rate(("inaction", "delay"))
     return replace(
@@ -334,6 +336,25 @@ def _on_mdp(environment: Tabular, scenario: Scenario, seeds: Sequence[int], summ
         inaction_per_s=rate(("inaction",)).mean,
         delay_per_s=rate(("delay",)).mean,
     )
+
+
+def settled_rate(curve: RegretCurve, parts: Sequence[str], warmup_steps: int) -> float:
+    """Sum of some parts of a regret per second, reward/s, from the first of the curve's points after the warm-up on.
+
+    What the first steps cost, before the first action comes, is lost once and says nothing of the long run.
+
+    >>> import rtsim
+    >>> from rtsim import mdps
+    >>> from rtsim.agents import Tabular
+    >>> from rtsim.regret import regret_curve
+    >>> late = rtsim.simulate(rtsim.Scenario("max_time", 1.5, workers=2, step_time=1.0, steps=100))
+    >>> curve = regret_curve(mdps.of("jump(n=10, p=0.9)"), Tabular(range(10)), late)
+    >>> round(settled_rate(curve, ("delay",), 10), 6)  # 1 − P(same after 2 steps)
+    0.188889
+    """
+    begin = min(int(np.searchsorted(curve.steps, warmup_steps)), len(curve.steps) - 2)
+    lost = sum(float(getattr(curve, part)[-1] - getattr(curve, part)[begin]) for part in parts)
+    return lost / float(curve.seconds[-1] - curve.seconds[begin])
 
 
 def _disagrees(design: PlanDesign, row: Row, found: Simulated) -> str:
