@@ -159,7 +159,7 @@ def _family(arguments: Plan, update: Any) -> Callable[[], int]:
         if found[-1].row is None:
             from rtsim.planning import NoPlan
 
-            raise NoPlan(f"no model of {name} has a {wanted.says}; of the smallest: {found[-1].reason}")
+            raise NoPlan(f"no model of {name} has {wanted.says}; of the smallest: {found[-1].reason}")
         return 0
 
     return tell

@@ -97,7 +97,7 @@ def _show_notes(found: Plan) -> None:
 
 def show_chosen(row: Row, says: str) -> None:
     """The fewest workers for a target."""
-    render.line(f"Fewest workers with a {says}: {in_words(row)}.")
+    render.line(f"Fewest workers with {says}: {in_words(row)}.")
 
 
 def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
@@ -123,7 +123,7 @@ def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
 def show_family(found: Sequence[Verdict], parameters: Mapping[str, int], says: str) -> None:
     """Which models reach the target, the largest first."""
     render.table(
-        f"Models from the largest down, until one has a {says}",
+        f"Models from the largest down, until one has {says}",
         ["model", "verdict", "parameters"],
         [
             [each.model, each.reason if each.row is None else in_words(each.row), f"{parameters[each.model]:,}"]

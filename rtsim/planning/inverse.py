@@ -25,7 +25,7 @@ class Target:
     """What a plan must reach: a regret rate, reward per second, or an inaction fraction, or both.
 
     >>> Target(regret_per_s=1.0).says
-    'regret of at most 1 per second'
+    'a regret of at most 1 per second'
     """
 
     regret_per_s: float | None = None
@@ -41,8 +41,8 @@ class Target:
 
     @property
     def says(self) -> str:
-        parts = [] if self.regret_per_s is None else [f"regret of at most {self.regret_per_s:g} per second"]
-        parts += [] if self.inaction is None else [f"inaction of at most {100 * self.inaction:g} %"]
+        parts = [] if self.regret_per_s is None else [f"a regret of at most {self.regret_per_s:g} per second"]
+        parts += [] if self.inaction is None else [f"an inaction of at most {100 * self.inaction:g} %"]
         return " and ".join(parts)
 
     def met(self, row: Row | Floor) -> bool:
@@ -65,7 +65,7 @@ def check_floor(design: PlanDesign, target: Target) -> None:
     floor = design.floor(design.max_workers)
     if not target.met(floor):
         raise NoPlan(
-            f"no plan has a {target.says} with {design.max_workers} workers: the floor that no rule can beat is "
+            f"no plan has {target.says} with {design.max_workers} workers: the floor that no rule can beat is "
             f"{floor.regret_per_s:.4g} per second, with {100 * floor.inaction_fraction:.2f} % inaction and actions "
             f"{floor.delay_steps_mean:.2f} steps old; give more workers, a faster model or a target above it"
         )
@@ -93,7 +93,7 @@ def fewest_workers(found: Plan, target: Target) -> Row:
     if best is not None:
         told = f"the best, {best.key} with {best.workers}, has {best.value:.4g} per second, {100 * best.inaction:.2f} %"
     raise NoPlan(
-        f"no plan with up to {found.design.max_workers} workers has a {target.says}: {told}; the floor is "
+        f"no plan with up to {found.design.max_workers} workers has {target.says}: {told}; the floor is "
         f"{floor.regret_per_s:.4g} per second, {100 * floor.inaction_fraction:.2f} % inaction"
     )
 

@@ -30,6 +30,8 @@ LOOKS, LOOK_STEPS = 4, 1_000
 #: Variants of the short list, and rounds in which rows that then promise more are confirmed too, so many at a time.
 SHORT_LIST, ROUNDS, MORE = 12, 4, 6
 
+#: Numbers of workers in a row that better nothing, after which a rule that is simulated is left.
+IDLE = 3
 #: Points of the regret curves, one of which lies soon after the warm-up.
 POINTS = 128
 
@@ -259,19 +261,18 @@ def _look(found: Plan, on_progress: Progress) -> None:
     """Predict every row; of rules that are simulated, until more workers change nothing."""
     design = found.design
     cells = [(variant, worker_numbers(variant, design.base, design.max_workers)) for variant in design.variants]
-    done, total = 0, sum(len(numbers) for _, numbers in cells)
+    total, begin = sum(len(numbers) for _, numbers in cells), 0
     for variant, numbers in cells:
         best, idle = np.inf, 0
-        for workers in numbers:
-            on_progress(f"{variant.key}, {workers} workers", done, total)
+        for number, workers in enumerate(numbers):
+            on_progress(f"{variant.key}, {workers} workers", begin + number, total)
             row = predict(design, variant, workers)
             found.rows.append(row)
-            done += 1
             idle = idle + 1 if within(row.value) >= best else 0
             best = min(best, row.value)
-            if idle >= 3 and row.source == "simulated" and workers > 2 * design.base.least_workers:
+            if idle >= IDLE and row.source == "simulated" and workers > 2 * design.base.least_workers:
                 break
-        done = sum(len(passed) for other, passed in cells[: design.variants.index(variant) + 1])
+        begin += len(numbers)
 
 
 def _confirm(found: Plan, on_progress: Progress) -> None:

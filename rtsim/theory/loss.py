@@ -186,6 +186,8 @@ def _residual_blocking(lengths: Floats, workers: int) -> float:
             entries.append((known[residual], known[after], weight))
     rows, columns, data = zip(*entries, strict=True)
     chain = sparse.coo_array((data, (rows, columns)), shape=(len(known),) * 2).tocsr()
-    share = long_run_frequencies(chain, np.eye(len(known))[0])
+    idle = np.zeros(len(known))
+    idle[0] = 1.0
+    share = long_run_frequencies(chain, idle)
     full = np.array([residual[0] > 0 for residual in known])
     return float(share[full].sum())
