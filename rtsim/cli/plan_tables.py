@@ -25,7 +25,7 @@ COLUMNS = [
     "delay steps",
     "simulated regret",
     "simulated inaction",
-    "",
+    "note",
 ]
 
 
@@ -87,11 +87,12 @@ def _show_notes(found: Plan) -> None:
         render.line("Learning: nobody learns, as no --learning-time is given.")
         return
     enough = "from every transition" if learning.learners >= learning.required_learners else "not from all"
+    updates = render.number(learning.updates_per_s)
     render.line(
         f"Learning: {learning.required_learners} learners are needed to learn from every transition, ⌈τ_L/(B τ_M)⌉ "
         f"(closed form, Riemer et al. 2025, Question 4); {learning.learners} learn {enough}: "
-        f"{learning.transitions_per_step:.3f} transitions per step, {learning.updates_per_s:.3g} updates per second. "
-        "What that costs in regret is unknown: no formula tells it for a given environment."
+        f"{learning.transitions_per_step:.3f} transitions per step, {updates} updates per "
+        "second. What that costs in regret is unknown: no formula tells it for a given environment."
     )
 
 
