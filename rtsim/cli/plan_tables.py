@@ -58,9 +58,19 @@ def show_plan(found: Plan, everything: bool) -> None:
         render.line(f"Best: {in_words(best)}.")
 
 
+#: What ranking these rules assumes of the network.
+ASSUMED = {
+    "chunking": "the network makes all actions of a chunk in the time of one, unless growth=X is given",
+    "pipeline": "the network can be cut into as many layers of equal time as there are workers",
+}
+
+
 def _show_notes(found: Plan) -> None:
     from rtsim.planning import Measured
 
+    told = {row.alg for row in found.front} | ({found.best.alg} if found.best else set())
+    for rule in sorted(told & set(ASSUMED)):
+        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --alg leaves it out.")
     disagreeing = sum(bool(row.disagrees) for row in found.rows)
     if disagreeing:
         sure = sum(row.confirmed for row in found.rows)
