@@ -57,7 +57,7 @@ class Best(NamedTuple):
         return "best found" if self.complete else "best found, search stopped"
 
 
-def reference(mdp: TabularMDP, schedule: Schedule) -> Best:
+def reference(mdp: TabularMDP, schedule: Schedule, *, prove: bool = True) -> Best:
     """The best memoryless policy under one Schedule: proved where it can be, else the best found by trying.
 
     * No action moves the state otherwise than another: each observed state has its own best guess, that of the least
@@ -71,6 +71,8 @@ def reference(mdp: TabularMDP, schedule: Schedule) -> Best:
     ----------
     mdp : TabularMDP
     schedule : Schedule
+    prove : bool
+        Whether the second of these is tried, which may take seconds; else such a Schedule is searched as others are.
 
     >>> import rtsim
     >>> from rtsim import mdps
@@ -85,7 +87,7 @@ def reference(mdp: TabularMDP, schedule: Schedule) -> Best:
     if (table := least_expected(mdp, schedule)) is not None:
         return Best(Tabular(table), True)
     delays, between = schedule.delay_steps, np.diff(acted)
-    if not np.ptp(delays) and len(between) and not np.ptp(between):
+    if prove and not np.ptp(delays) and len(between) and not np.ptp(between):
         found = _in_theory(mdp, int(delays[0]), int(between[0]))
         if found is not None and found.exact:
             return Best(Tabular(found.policy), True)
