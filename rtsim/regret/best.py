@@ -80,6 +80,10 @@ def reference(mdp: TabularMDP, schedule: Schedule, *, prove: bool = True) -> Bes
     >>> best = reference(mdps.of("delay(n=4, p=0.1)"), late)
     >>> best.policy.table, best.label  # two steps late: most likely two states further
     (array([2, 3, 0, 1]), 'exact')
+    >>> one_step = rtsim.simulate(rtsim.Scenario("max_time", 0.5, workers=1, step_time=1.0, steps=100))
+    >>> alternate = mdps.of("alternate")
+    >>> reference(alternate, one_step).label, reference(alternate, one_step, prove=False).label
+    ('exact', 'best found')
     """
     acted = np.flatnonzero(schedule.acted)
     if not len(acted):

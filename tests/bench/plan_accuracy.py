@@ -159,6 +159,14 @@ def by_formula(scenario: Scenario, target: float) -> int | None:
     return None
 
 
+def by_simulation(scenario: Scenario, target: float, steps: int, seeds: int) -> int | None:
+    """The fewest workers found by the search of ``rtsim compare``, or None."""
+    begin = max(warmup(scenario), 100)
+    base = scenario.with_(steps=begin + steps)
+    design = Design((scenario.rule,), base, seeds=seeds, warmup_steps=begin, target=target, engine="compiled")
+    return required_workers(design, scenario.rule, scenario.inference_time.upper).workers
+
+
 def workers(count: int, steps: int, seeds: int, seed: int) -> list[dict[str, Any]]:
     """The fewest workers by closed form, and by the search of ``rtsim compare``."""
     random = np.random.default_rng(seed)
@@ -170,24 +178,19 @@ def workers(count: int, steps: int, seeds: int, seed: int) -> list[dict[str, Any
         if scenario.rule.rule.single_worker or closed_form(scenario) is None:
             continue
         predicted = by_formula(scenario, target)
-        begin = max(warmup(scenario), 100)
-        design = Design(
-            (scenario.rule,),
-            scenario.with_(steps=begin + steps),
-            seeds=seeds,
-            warmup_steps=begin,
-            target=target,
-            engine="compiled",
-        )
-        found = required_workers(design, scenario.rule, scenario.inference_time.upper)
+        found = by_simulation(scenario, target, steps, seeds)
+        first = found
+        if None not in (predicted, found) and abs(predicted - found) > 1:  # type: ignore[operator]
+            # Of many numbers near the target the first lucky one is taken; longer runs leave less to luck.
+            found = by_simulation(scenario, target, 10 * steps, seeds)
         rows.append(
             {
                 "rule": str(scenario.rule),
                 "law": str(scenario.inference_time)[:120],
                 "target": target,
                 "predicted": predicted,
-                "simulated": found.workers,
-                "reason": found.reason,
+                "simulated": found,
+                "simulated_shorter": first,
             }
         )
     return rows
@@ -268,7 +271,11 @@ def summary(data: dict[str, Any]) -> list[str]:
     known = [row for row in data["workers"] if None not in (row["predicted"], row["simulated"])]
     gaps = [abs(row["predicted"] - row["simulated"]) for row in known]
     none = sum((row["predicted"] is None) != (row["simulated"] is None) for row in data["workers"])
-    lines.append(f"required workers: {len(gaps)} settings, largest gap {max(gaps)}; {none} found by one of both alone")
+    longer = sum(row["simulated"] != row["simulated_shorter"] for row in data["workers"])
+    lines.append(
+        f"required workers: {len(gaps)} settings, largest gap {max(gaps)} ({longer} after a search ten times as long); "
+        f"{none} found by one of both alone"
+    )
     ratios = [row["ratio"] for row in data["choice"]]
     lines.append(f"first choice: {len(ratios)} MDPs, largest ratio to the best by brute force {max(ratios):.4f}")
     lines += [f"plan with 128 workers, {law}: {seconds:.1f} s of CPU" for law, seconds in data["speed"].items()]
