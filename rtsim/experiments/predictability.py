@@ -1,0 +1,282 @@
+"""How fast the best action and the observation of an environment become unpredictable, by branching.
+
+From a visited state, B branches go k steps on with independent randomness, under the default policy or under a
+given one. Two things are asked of where they are then: is the observation the same, and is the same action best? The
+first is what p_minimax of the states speaks of, the second what it speaks of over states that share an optimal action
+(Riemer et al. 2025, Theorem 1 and the tighter version of Equation 4, App. B.2). And the policy is run with its actions
+k steps late: what it still earns is what a delay costs.
+
+A minimum over all states and actions, as p_minimax is, cannot be measured; the mean over the states that a policy
+visits can.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rtsim.envs.restorable import Policy, Restorable
+from rtsim.experiments.branches import UNDER, Effort, at_state, seed_of
+from rtsim.experiments.effective_p import (
+    Effective,
+    Floats,
+    Share,
+    effective_of_runs,
+    effective_of_states,
+    share,
+)
+from rtsim.intervals import mean_interval
+
+#: Streams of random numbers, beside those of branches.
+_RUN, _BOOTSTRAP = 4, 5
+
+OnProgress = Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is predictable k steps ahead, under the default policy or the given one.
+
+    ``ended`` is the share of branches whose episode was over by then: their observation is "ended", and there every
+    action is best.
+    """
+
+    under: str
+    delay_steps: int
+    observation: Share
+    best_action: Share
+    ended: float
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Reward per environment step with actions k steps late; ``interval`` is half the width of its 95 % interval."""
+
+    delay_steps: int
+    reward_per_step: float
+    interval: float
+
+
+@dataclass(frozen=True)
+class Predictability:
+    """What :func:`measure` found.
+
+    Attributes
+    ----------
+    env : str
+    fps : float or None
+        Environment steps per second, where the environment says so.
+    effort : Effort
+        What was asked for.
+    states, runs : int
+        What was done within the time.
+    points : tuple of Point
+    observation, best_action : dict of str to Effective
+        By how branches went on: ``"default"``, ``"policy"``.
+    curve : tuple of CurvePoint
+        At delay 0 and each delay.
+    default_reward : CurvePoint
+        Of the default policy alone; its delay means nothing.
+    rewards : Effective
+        From the curve: what a delay leaves of the advantage over the default policy.
+    """
+
+    env: str
+    fps: float | None
+    effort: Effort
+    states: int
+    runs: int
+    points: tuple[Point, ...]
+    observation: dict[str, Effective]
+    best_action: dict[str, Effective]
+    curve: tuple[CurvePoint, ...]
+    default_reward: CurvePoint
+    rewards: Effective
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values of all that was found."""
+        return {
+            "env": self.env,
+            "fps": self.fps,
+            "effort": {
+                **asdict(self.effort),
+                "seconds": None if math.isinf(self.effort.seconds) else self.effort.seconds,
+            },
+            "states": self.states,
+            "runs": self.runs,
+            "p_effective": self._effective(),
+            "predictable": [
+                {
+                    **asdict(point),
+                    "observation": point.observation._asdict(),
+                    "best_action": point.best_action._asdict(),
+                }
+                for point in self.points
+            ],
+            **self._curve(),
+        }
+
+    def delay_curve(self, policy: str, fps: float | None = None) -> dict[str, Any]:
+        """What ``rtsim plan --delay-curve`` reads: reward per environment step against delay, as JSON values.
+
+        Parameters
+        ----------
+        policy : str
+            Whose rewards these are, in words.
+        fps : float, optional
+            Environment steps per second, instead of the environment's own.
+        """
+        return {
+            "schema": "rtsim.delay_curve/1",
+            "env": self.env,
+            "policy": policy,
+            "fps": self.fps if fps is None else fps,
+            "runs": self.runs,
+            "steps": self.effort.steps,
+            "seed": self.effort.seed,
+            "p_effective": self._effective(),
+            **self._curve(),
+        }
+
+    def _curve(self) -> dict[str, Any]:
+        default = asdict(self.default_reward)
+        del default["delay_steps"]
+        return {"points": [asdict(point) for point in self.curve], "default": default}
+
+    def _effective(self) -> dict[str, Any]:
+        return {
+            "observation": {under: found._asdict() for under, found in self.observation.items()},
+            "best_action": {under: found._asdict() for under, found in self.best_action.items()},
+            "rewards": self.rewards._asdict(),
+        }
+
+
+def measure(
+    world: Restorable, policy: Policy, effort: Effort | None = None, on_progress: OnProgress | None = None
+) -> Predictability:
+    """Estimate how fast an environment becomes unpredictable, and what a delay costs a policy in it.
+
+    Parameters
+    ----------
+    world : Restorable
+        E.g. of :func:`rtsim.envs.restorable.restorable`; left in some state.
+    policy : Policy
+        Visits the states, acts in branches and rollouts, and is run late; e.g. of
+        :func:`rtsim.envs.restorable.policy_of`.
+    effort : Effort, optional
+    on_progress : callable(what, done, total), optional
+
+    Returns
+    -------
+    Predictability
+
+    Examples
+    --------
+    >>> from rtsim.envs.restorable import policy_of, restorable
+    >>> world = restorable("mdp:jump(n=50, p=0.9)")
+    >>> found = measure(world, policy_of("best", world), Effort(delays=(1, 2), visit_steps=20, horizon=1, runs=4))
+    >>> low, high = found.best_action["default"].ci95
+    >>> low < 0.9 < high
+    True
+    """
+    effort = effort or Effort()
+    report = on_progress or (lambda what, done, total: None)
+    begun = time.monotonic()
+    values = []
+    for index in range(effort.states):
+        if index >= 2 and time.monotonic() - begun > effort.seconds / 2:
+            break
+        report("branching", index, effort.states)
+        values.append(at_state(world, policy, effort, index))
+    found = np.stack(values)  # (states, default or policy, delays, five numbers)
+    rewards = []
+    for run in range(effort.runs):
+        if run >= 2 and time.monotonic() - begun > effort.seconds:
+            break
+        report("acting late", run, effort.runs)
+        late = [late_reward(world, policy, k, effort.steps, (effort.seed, _RUN, run)) for k in (0, *effort.delays)]
+        rewards.append([*late, late_reward(world, policy, None, effort.steps, (effort.seed, _RUN, run))])
+    return _result(world, effort, found, np.array(rewards))
+
+
+def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -> Predictability:
+    random = np.random.default_rng([effort.seed, _BOOTSTRAP])
+    points = [
+        Point(
+            under,
+            delay,
+            share(found[:, mode, k, 0], found[:, mode, k, 1]),
+            share(found[:, mode, k, 2], found[:, mode, k, 3]),
+            float(found[:, mode, k, 4].mean()),
+        )
+        for mode, under in enumerate(UNDER)
+        for k, delay in enumerate(effort.delays)
+    ]
+
+    def effective(column: int) -> dict[str, Effective]:
+        return {
+            under: effective_of_states(found[:, mode, :, column], effort.delays, random)
+            for mode, under in enumerate(UNDER)
+        }
+
+    *curve, default = (_curve_point(k, rewards[:, j]) for j, k in enumerate((0, *effort.delays, 0)))
+    return Predictability(
+        env=world.name,
+        fps=world.fps,
+        effort=effort,
+        states=len(found),
+        runs=len(rewards),
+        points=tuple(points),
+        observation=effective(0),
+        best_action=effective(2),
+        curve=tuple(curve),
+        default_reward=default,
+        rewards=effective_of_runs(rewards, effort.delays, random),
+    )
+
+
+def _curve_point(delay: int, rewards: Floats) -> CurvePoint:
+    mean, interval = mean_interval(rewards.tolist())
+    assert interval is not None  # at least two runs
+    return CurvePoint(delay, mean, interval[1] - mean)
+
+
+def late_reward(world: Restorable, policy: Policy, delay: int | None, steps: int, key: tuple[int, ...]) -> float:
+    """Reward per step of a policy whose actions all come k steps late, one for every step; None: the default policy's.
+
+    Before the first action of an episode comes, the default policy acts; the first k steps of the run do not count.
+
+    Examples
+    --------
+    The mean of 0/1 rewards in the delay worst case, beside the exact gain:
+
+    >>> from rtsim import mdps, theory
+    >>> from rtsim.envs.restorable import policy_of, restorable
+    >>> world = restorable("mdp:jump(n=10, p=0.9)")
+    >>> found = late_reward(world, policy_of("best", world), 2, 4000, (0,))
+    >>> exact = theory.delayed_gain(mdps.of("jump(n=10, p=0.9)"), range(10), 2)
+    >>> round(found, 1), round(exact, 1)
+    (0.8, 0.8)
+    """
+    seed = seed_of(*key)
+    random = np.random.default_rng([seed, 1])
+    world.reset(seed)
+    pending: deque[int | None] = deque()
+    total, before = 0.0, delay or 0
+    for step in range(steps + before):
+        if world.ended:
+            world.next_episode()
+            pending.clear()
+        action = None
+        if delay is not None:
+            pending.append(policy(world, random))
+            action = pending.popleft() if len(pending) > delay else None
+        reward = world.step(action)
+        total += reward if step >= before else 0.0
+    return total / steps
