@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
 from rtsim.cli.arguments import Measure
 from rtsim.cli.settings import check_writable, step_time_of
-from rtsim.errors import InvalidValue, MissingExtra, write_atomically
+from rtsim.errors import InvalidValue, MissingExtra
 
 if TYPE_CHECKING:
     from rtsim.envs.restorable import Policy, Restorable
@@ -52,8 +52,6 @@ def run(arguments: Measure) -> int:
     world = restorable(arguments.env)
     try:
         fps = float(step_time_of(arguments.fps).removesuffix("fps")) if arguments.fps else world.fps
-        if arguments.out and fps is None:
-            raise InvalidValue(f"{world.name} does not say how many steps a second it has; --out needs --fps, e.g. 60")
         policy = _policy(arguments.policy, world)
         with render.progress() as report:
             found = measure(world, policy, effort, report)
@@ -61,8 +59,10 @@ def run(arguments: Measure) -> int:
         world.close()
     _tell(arguments, found, fps)
     if arguments.out:
-        curve = found.delay_curve(arguments.policy, fps)
-        render.wrote(write_atomically(arguments.out, (json.dumps(curve, indent=1) + "\n").encode()))
+        details = {"policy": arguments.policy, **found.curve.details, "p_effective": found.p_effective()}
+        render.wrote(replace(found.curve, fps=fps, details=details).save(arguments.out))
+        if fps is None:
+            render.note(f"rtsim: {found.env} does not say how many steps a second it has, and --fps was not given")
     if arguments.plot:
         from rtsim import pictures as p
 
@@ -144,13 +144,13 @@ def _tables(arguments: Measure, found: Predictability) -> None:
         [
             *(
                 [arguments.policy, str(p.delay_steps), f"{p.reward_per_step:.5g}", f"{p.interval:.2g}"]
-                for p in found.curve
+                for p in found.curve.points
             ),
             [
                 "default policy",
                 "-",
-                f"{found.default_reward.reward_per_step:.5g}",
-                f"{found.default_reward.interval:.2g}",
+                f"{found.curve.default_reward:.5g}",
+                f"{found.curve.default_interval:.2g}",
             ],
         ],
     )

@@ -143,7 +143,7 @@ class RestorableMDP(Restorable):
 
     def __init__(self, mdp: TabularMDP) -> None:
         self.mdp = mdp
-        self.name, self.actions, self.fps, self.ended = mdp.name or "MDP", mdp.actions, None, False
+        self.name, self.actions, self.fps, self.ended = f"mdp:{mdp.name}", mdp.actions, None, False
         self._random = np.random.default_rng(0)
         self._state = 0
         tables = (mdp.p, mdp.p_default, mdp.default_policy, mdp.start)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from rtsim.delay_curve import DelayCurve, Point
 from rtsim.envs.restorable import Policy, Restorable
 from rtsim.experiments.branches import UNDER, Effort, at_state, seed_of
 from rtsim.experiments.effective_p import (
@@ -40,7 +41,7 @@ OnProgress = Callable[[str, float, float], None]
 
 
 @dataclass(frozen=True)
-class Point:
+class Ahead:
     """What is predictable k steps ahead, under the default policy or the given one.
 
     ``ended`` is the share of branches whose episode was over by then: their observation is "ended", and there every
@@ -52,15 +53,6 @@ class Point:
     observation: Share
     best_action: Share
     ended: float
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """Reward per environment step with actions k steps late; ``interval`` is half the width of its 95 % interval."""
-
-    delay_steps: int
-    reward_per_step: float
-    interval: float
 
 
 @dataclass(frozen=True)
@@ -76,15 +68,14 @@ class Predictability:
         What was asked for.
     states, runs : int
         What was done within the time.
-    points : tuple of Point
+    points : tuple of Ahead
     observation, best_action : dict of str to Effective
         By how branches went on: ``"default"``, ``"policy"``.
-    curve : tuple of CurvePoint
-        At delay 0 and each delay.
-    default_reward : CurvePoint
-        Of the default policy alone; its delay means nothing.
     rewards : Effective
         From the curve: what a delay leaves of the advantage over the default policy.
+    curve : DelayCurve
+        Reward per step at delay 0 and each delay, and of the default policy alone; its ``save`` writes what
+        ``rtsim plan --delay-curve`` reads.
     """
 
     env: str
@@ -92,64 +83,32 @@ class Predictability:
     effort: Effort
     states: int
     runs: int
-    points: tuple[Point, ...]
+    points: tuple[Ahead, ...]
     observation: dict[str, Effective]
     best_action: dict[str, Effective]
-    curve: tuple[CurvePoint, ...]
-    default_reward: CurvePoint
     rewards: Effective
+    curve: DelayCurve
 
     def to_json(self) -> dict[str, Any]:
         """JSON values of all that was found."""
+        seconds = self.effort.seconds
+        ahead = [
+            {**asdict(p), "observation": p.observation._asdict(), "best_action": p.best_action._asdict()}
+            for p in self.points
+        ]
         return {
             "env": self.env,
             "fps": self.fps,
-            "effort": {
-                **asdict(self.effort),
-                "seconds": None if math.isinf(self.effort.seconds) else self.effort.seconds,
-            },
+            "effort": {**asdict(self.effort), "seconds": None if math.isinf(seconds) else seconds},
             "states": self.states,
             "runs": self.runs,
-            "p_effective": self._effective(),
-            "predictable": [
-                {
-                    **asdict(point),
-                    "observation": point.observation._asdict(),
-                    "best_action": point.best_action._asdict(),
-                }
-                for point in self.points
-            ],
-            **self._curve(),
+            "p_effective": self.p_effective(),
+            "predictable": ahead,
+            "delay_curve": self.curve.to_json(),
         }
 
-    def delay_curve(self, policy: str, fps: float | None = None) -> dict[str, Any]:
-        """What ``rtsim plan --delay-curve`` reads: reward per environment step against delay, as JSON values.
-
-        Parameters
-        ----------
-        policy : str
-            Whose rewards these are, in words.
-        fps : float, optional
-            Environment steps per second, instead of the environment's own.
-        """
-        return {
-            "schema": "rtsim.delay_curve/1",
-            "env": self.env,
-            "policy": policy,
-            "fps": self.fps if fps is None else fps,
-            "runs": self.runs,
-            "steps": self.effort.steps,
-            "seed": self.effort.seed,
-            "p_effective": self._effective(),
-            **self._curve(),
-        }
-
-    def _curve(self) -> dict[str, Any]:
-        default = asdict(self.default_reward)
-        del default["delay_steps"]
-        return {"points": [asdict(point) for point in self.curve], "default": default}
-
-    def _effective(self) -> dict[str, Any]:
+    def p_effective(self) -> dict[str, Any]:
+        """The effective p of observations, best actions and rewards, as JSON values."""
         return {
             "observation": {under: found._asdict() for under, found in self.observation.items()},
             "best_action": {under: found._asdict() for under, found in self.best_action.items()},
@@ -162,28 +121,29 @@ def measure(
 ) -> Predictability:
     """Estimate how fast an environment becomes unpredictable, and what a delay costs a policy in it.
 
-    Parameters
-    ----------
-    world : Restorable
-        E.g. of :func:`rtsim.envs.restorable.restorable`; left in some state.
-    policy : Policy
-        Visits the states, acts in branches and rollouts, and is run late; e.g. of
-        :func:`rtsim.envs.restorable.policy_of`.
-    effort : Effort, optional
-    on_progress : callable(what, done, total), optional
+        Parameters
+        ----------
+        world : Restorable
+            E.g. of :func:`rtsim.envs.restorable.restorable`; left in some state.
+        policy : Policy
+            Visits the states, acts in branches and rollouts, and is run late; e.g. of
+            :func:`rtsim.envs.restorable.policy_of`.
+        effort : Effort, optional
+        on_progress : callable(what, done, total), optional
 
-    Returns
-    -------
-    Predictability
+        Returns
+        -------
+        Predictability
 
-    Examples
-    --------
-    >>> from rtsim.envs.restorable import policy_of, restorable
-    >>> world = restorable("mdp:jump(n=50, p=0.9)")
-    >>> found = measure(world, policy_of("best", world), Effort(delays=(1, 2), visit_steps=20, horizon=1, runs=4))
-    >>> low, high = found.best_action["default"].ci95
-    >>> low < 0.9 < high
-    True
+        Examples
+        --------
+        >>> from rtsim.delay_curve import DelayCurve, Point
+    from rtsim.envs.restorable import policy_of, restorable
+        >>> world = restorable("mdp:jump(n=50, p=0.9)")
+        >>> found = measure(world, policy_of("best", world), Effort(delays=(1, 2), visit_steps=20, horizon=1, runs=4))
+        >>> low, high = found.best_action["default"].ci95
+        >>> low < 0.9 < high
+        True
     """
     effort = effort or Effort()
     report = on_progress or (lambda what, done, total: None)
@@ -208,7 +168,7 @@ def measure(
 def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -> Predictability:
     random = np.random.default_rng([effort.seed, _BOOTSTRAP])
     points = [
-        Point(
+        Ahead(
             under,
             delay,
             share(found[:, mode, k, 0], found[:, mode, k, 1]),
@@ -225,7 +185,15 @@ def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -
             for mode, under in enumerate(UNDER)
         }
 
-    *curve, default = (_curve_point(k, rewards[:, j]) for j, k in enumerate((0, *effort.delays, 0)))
+    found_p = effective_of_runs(rewards, effort.delays, random)
+    *late, default = (_mean(rewards[:, j]) for j in range(rewards.shape[1]))
+    curve = DelayCurve(
+        tuple(Point(k, *mean) for k, mean in zip((0, *effort.delays), late, strict=True)),
+        world.name,
+        world.fps,
+        *default,
+        details={"runs": len(rewards), "steps": effort.steps, "seed": effort.seed},
+    )
     return Predictability(
         env=world.name,
         fps=world.fps,
@@ -235,34 +203,35 @@ def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -
         points=tuple(points),
         observation=effective(0),
         best_action=effective(2),
-        curve=tuple(curve),
-        default_reward=default,
-        rewards=effective_of_runs(rewards, effort.delays, random),
+        rewards=found_p,
+        curve=curve,
     )
 
 
-def _curve_point(delay: int, rewards: Floats) -> CurvePoint:
+def _mean(rewards: Floats) -> tuple[float, float]:
+    """Mean over the runs, and half the width of its 95 % interval."""
     mean, interval = mean_interval(rewards.tolist())
     assert interval is not None  # at least two runs
-    return CurvePoint(delay, mean, interval[1] - mean)
+    return mean, interval[1] - mean
 
 
 def late_reward(world: Restorable, policy: Policy, delay: int | None, steps: int, key: tuple[int, ...]) -> float:
     """Reward per step of a policy whose actions all come k steps late, one for every step; None: the default policy's.
 
-    Before the first action of an episode comes, the default policy acts; the first k steps of the run do not count.
+        Before the first action of an episode comes, the default policy acts; the first k steps of the run do not count.
 
-    Examples
-    --------
-    The mean of 0/1 rewards in the delay worst case, beside the exact gain:
+        Examples
+        --------
+        The mean of 0/1 rewards in the delay worst case, beside the exact gain:
 
-    >>> from rtsim import mdps, theory
-    >>> from rtsim.envs.restorable import policy_of, restorable
-    >>> world = restorable("mdp:jump(n=10, p=0.9)")
-    >>> found = late_reward(world, policy_of("best", world), 2, 4000, (0,))
-    >>> exact = theory.delayed_gain(mdps.of("jump(n=10, p=0.9)"), range(10), 2)
-    >>> round(found, 1), round(exact, 1)
-    (0.8, 0.8)
+        >>> from rtsim import mdps, theory
+        >>> from rtsim.delay_curve import DelayCurve, Point
+    from rtsim.envs.restorable import policy_of, restorable
+        >>> world = restorable("mdp:jump(n=10, p=0.9)")
+        >>> found = late_reward(world, policy_of("best", world), 2, 4000, (0,))
+        >>> exact = theory.delayed_gain(mdps.of("jump(n=10, p=0.9)"), range(10), 2)
+        >>> round(found, 1), round(exact, 1)
+        (0.8, 0.8)
     """
     seed = seed_of(*key)
     random = np.random.default_rng([seed, 1])

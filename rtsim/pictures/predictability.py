@@ -45,8 +45,8 @@ def predictability_rows(found: Predictability) -> list[dict[str, Any]]:
                     "fit": None if effective is None else effective**point.delay_steps,
                 }
             )
-    for late in found.curve:
-        mean, half = late.reward_per_step, late.interval
+    for late in found.curve.points:
+        mean, half = late.reward_per_step, late.interval or 0.0
         rows.append(
             {
                 "what": "reward_per_step",
@@ -62,11 +62,11 @@ def predictability_rows(found: Predictability) -> list[dict[str, Any]]:
 
 
 def _reward_fit(found: Predictability, delay: float) -> float | None:
-    if found.rewards.value is None:
+    base = found.curve.default_reward
+    if found.rewards.value is None or base is None:
         return None
-    base = found.default_reward.reward_per_step
     kept: float = found.rewards.value**delay
-    return base + (found.curve[0].reward_per_step - base) * kept
+    return base + (found.curve.points[0].reward_per_step - base) * kept
 
 
 def plot_predictability(found: Predictability, *, title: str = "") -> Figure:
@@ -126,7 +126,8 @@ def _rewards(ax: Axes, found: Predictability) -> None:
         grid = np.linspace(0, found.effort.delays[-1], 200)
         fitted = [_reward_fit(found, k) for k in grid.tolist()]
         ax.plot(grid, np.array(fitted, np.float64), color="#2A7F62", linewidth=1.2, gid="fit rewards")
-    base = found.default_reward.reward_per_step
+    base = found.curve.default_reward
+    assert base is not None
     ax.axhline(base, color=style.DEFAULT_POLICY, linestyle=":", linewidth=1.4, label="default policy alone")
     ax.set_ylabel("reward per step")
 

@@ -226,8 +226,8 @@ def test_effective_p_of_rewards_is_that_of_equation_4_where_its_bound_is_attaine
     kept = [1 / 300 + 299 / 300 * (0.9 - 0.1 / 299) ** k for k in (1, 2, 4)]
     exact = float(effective_p(kept, [1, 2, 4]))
     assert exact == pytest.approx(0.9, abs=2e-3)
-    assert found.default_reward.reward_per_step == 0
-    assert found.curve[0].reward_per_step == 1
+    assert found.curve.default_reward == 0
+    assert found.curve.points[0].reward_per_step == 1
     low, high = found.rewards.ci95 or (0, 0)
     assert found.rewards.value == pytest.approx(exact, abs=3 * (high - low))  # over ten standard errors
     assert high - low < 0.02
