@@ -85,6 +85,7 @@ def plot_predictability(found: Predictability, *, title: str = "") -> Figure:
     Figure
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10.4, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -92,7 +93,8 @@ def plot_predictability(found: Predictability, *, title: str = "") -> Figure:
     _rewards(right, found)
     for ax in (left, right):
         ax.set_xlabel("delay $k$ (steps)")
-        ax.set_xlim(left=0.0)
+        ax.set_xlim(left=-0.03 * found.effort.delays[-1])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         style.plain(ax, legend=False)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False, fontsize="small", ncols=1)
     if title:
@@ -108,9 +110,8 @@ def _shares(ax: Axes, found: Predictability) -> None:
         here = [row for row in rows if (row["what"], row["under"]) == (what, under)]
         p = getattr(found, what)[under].value
         by = "default policy" if under == "default" else "policy"
-        # Where series coincide the larger, hollow markers below are still seen.
-        look = {"markersize": 10 - 2 * number, "markerfacecolor": "none" if number < 2 else colour}
-        _draw(ax, here, colour, marker, f"{NAMES[what]}, {by}: p = {style.digits(p)}", look)
+        aside = (number - 1.5) * 0.008 * longest  # side by side, so that all are seen
+        _draw(ax, here, colour, marker, f"{NAMES[what]}, {by}: p = {style.digits(p)}", markersize=6, offset=aside)
         grid = np.linspace(0, longest, 200)
         ax.plot(grid, p**grid, color=colour, linewidth=1.2, gid=f"fit {what} {under}")
     ax.set_ylabel("share of branches foretold")
@@ -121,7 +122,7 @@ def _rewards(ax: Axes, found: Predictability) -> None:
     here = [row for row in predictability_rows(found) if row["what"] == "reward_per_step"]
     p = found.rewards.value
     label = "policy, actions $k$ steps late" + ("" if p is None else f": p = {style.digits(p)}")
-    _draw(ax, here, "#2A7F62", "P", label, {"markersize": 7})
+    _draw(ax, here, "#2A7F62", "P", label)
     if p is not None:
         grid = np.linspace(0, found.effort.delays[-1], 200)
         fitted = [_reward_fit(found, k) for k in grid.tolist()]
@@ -132,14 +133,23 @@ def _rewards(ax: Axes, found: Predictability) -> None:
     ax.set_ylabel("reward per step")
 
 
-def _draw(ax: Axes, rows: list[dict[str, Any]], colour: str, marker: str, label: str, look: dict[str, Any]) -> None:
+def _draw(
+    ax: Axes,
+    rows: list[dict[str, Any]],
+    colour: str,
+    marker: str,
+    label: str,
+    *,
+    markersize: float = 7,
+    offset: float = 0.0,
+) -> None:
     values = [row["value"] for row in rows]
     # Without an interval, none is drawn.
     low = [value if row["ci95_low"] is None else row["ci95_low"] for value, row in zip(values, rows, strict=True)]
     high = [value if row["ci95_high"] is None else row["ci95_high"] for value, row in zip(values, rows, strict=True)]
     bars = [np.subtract(values, low).clip(0), np.subtract(high, values).clip(0)]
     ax.errorbar(
-        [row["delay_steps"] for row in rows],
+        [row["delay_steps"] + offset for row in rows],
         values,
         yerr=bars,
         color=colour,
@@ -149,5 +159,5 @@ def _draw(ax: Axes, rows: list[dict[str, Any]], colour: str, marker: str, label:
         capsize=2,
         zorder=3,
         label=label,
-        **look,
+        markersize=markersize,
     )
