@@ -39,7 +39,7 @@ def test_measure_tells_the_same_numbers_as_table_json_file_and_picture(tmp_path:
     assert curve.details["policy"] == "best"
     assert curve.fps is None
     assert "--fps was not given" in table.err
-    rows = list(csv.DictReader(plot.with_suffix(".csv").open()))
+    rows = list(csv.DictReader(plot.with_suffix(".csv").read_text().splitlines()))
     drawn = {(row["what"], row["under"], row["delay_steps"]): float(row["value"]) for row in rows}
     assert drawn["observation", "default", "1"] == first["value"]
     assert [drawn["reward_per_step", "policy", str(k)] for k in (0, 1, 3)] == [p.reward_per_step for p in curve.points]
