@@ -18,6 +18,15 @@ from rtsim.theory.inaction import (
 )
 
 if TYPE_CHECKING:
+    from rtsim.theory.ages import (
+        free_delays,
+        fresh_inaction,
+        held_delays,
+        spread_delays,
+        steps_of,
+        variation,
+        youngest,
+    )
     from rtsim.theory.average_reward import Optimum, gaps, optimum
     from rtsim.theory.bounds import (
         RealtimeRegret,
@@ -61,7 +70,10 @@ _HOMES = {
     "delayed_gain": "rtsim.theory.delayed",
     "diameter": "rtsim.theory.reach",
     "forward_delay_gain": "rtsim.theory.bounds",
+    "free_delays": "rtsim.theory.ages",
+    "fresh_inaction": "rtsim.theory.ages",
     "gaps": "rtsim.theory.average_reward",
+    "held_delays": "rtsim.theory.ages",
     "inaction_regret": "rtsim.theory.bounds",
     "interaction_time_exp_time": "rtsim.theory.bounds",
     "interaction_time_max_time": "rtsim.theory.bounds",
@@ -80,7 +92,11 @@ _HOMES = {
     "realtime_regret": "rtsim.theory.bounds",
     "required_chunk": "rtsim.theory.bounds",
     "sequential_inaction_rate": "rtsim.theory.bounds",
+    "spread_delays": "rtsim.theory.ages",
+    "steps_of": "rtsim.theory.ages",
     "time_triggered_inaction": "rtsim.theory.loss",
+    "variation": "rtsim.theory.ages",
+    "youngest": "rtsim.theory.ages",
 }
 
 __all__ = [
@@ -100,7 +116,10 @@ __all__ = [
     "delayed_gain",
     "diameter",
     "forward_delay_gain",
+    "free_delays",
+    "fresh_inaction",
     "gaps",
+    "held_delays",
     "held_inaction",
     "inaction_regret",
     "interaction_time_exp_time",
@@ -125,8 +144,12 @@ __all__ = [
     "required_workers_max_time",
     "sequential_inaction_rate",
     "sequential_interaction_time",
+    "spread_delays",
+    "steps_of",
     "time_triggered_inaction",
     "unsynchronised_inaction",
+    "variation",
+    "youngest",
 ]
 
 

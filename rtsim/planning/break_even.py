@@ -1,0 +1,163 @@
+"""At which stochasticity a smaller, faster model wins over a larger, better one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsim.errors import InvalidValue
+from rtsim.intervals import Interval, mean_interval
+from rtsim.planning.candidates import worker_numbers
+from rtsim.planning.plan import PlanDesign, predict
+from rtsim.planning.predict import runs
+from rtsim.planning.rows import Row
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+#: Stochasticities at which models are compared before the break-even is narrowed down.
+LEVELS = 401
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """The stochasticity at which one model takes over from another.
+
+    Attributes
+    ----------
+    larger, smaller : str
+        The model that is better above ``p_minimax``, where the world is more predictable, and that below it.
+    larger_row, smaller_row : Row
+        How each is best used there.
+    p_minimax : float or None
+        None if one of them is better at any.
+    ci95 : (float, float) or None
+        Student t interval over simulated seeds.
+    always : str
+        The model that is better at any p_minimax, if ``p_minimax`` is None.
+    """
+
+    larger: str
+    smaller: str
+    larger_row: Row
+    smaller_row: Row
+    p_minimax: float | None
+    ci95: Interval | None
+    always: str = ""
+
+
+def break_even(
+    designs: Mapping[str, PlanDesign], scores: Mapping[str, float], *, on_progress: Progress | None = None
+) -> list[BreakEven]:
+    """At which p_minimax a smaller, faster model wins over a larger, better one, for each pair in order of score.
+
+    A model of undelayed score V earns V (1 − q) E[p_minimax^k] per step (ours): a step left to the default policy earns
+    nothing, and neither does an action k steps late unless the world did what was likeliest all the time, which is
+    the worst case of Equations 3 and 4 of Riemer et al. 2025, in which a step earns 1 at most. Each model is used as is
+    best for it at that p_minimax. The one found is narrowed down on simulated runs of the two rows, seed by seed.
+
+    Parameters
+    ----------
+    designs : mapping of str to PlanDesign
+        By model; their environments are not used.
+    scores : mapping of str to float
+        Undelayed score of each model, in one unit, > 0.
+
+    Raises
+    ------
+    InvalidValue
+
+    >>> from rtsim.planning.environment import WorstCase
+    >>> from rtsim.scenario import Scenario
+    >>> def of(time):
+    ...     return PlanDesign(Scenario("max_time", time, step_time=0.02, steps=500), WorstCase(1.0), 1, seeds=2,
+    ...         alg=("one_step_lag",))
+    >>> found = break_even({"small": of("19ms"), "large": of("39ms")}, {"small": 0.45, "large": 1.0})[0]
+    >>> round(found.p_minimax, 6)  # 0.45 p = 1.0 p²/2
+    0.9
+    """
+    if set(designs) != set(scores) or len(scores) < 2:
+        raise InvalidValue("the break-even needs a score of each of at least two models")
+    for model, score in scores.items():
+        if not 0 < score < np.inf:
+            raise InvalidValue(f"score {score:g} of {model} must be > 0")
+    tell = on_progress or (lambda what, done, total: None)
+    rows: dict[str, list[Row]] = {}
+    for number, (model, design) in enumerate(designs.items()):
+        rows[model] = []
+        for variant in design.variants:
+            tell(f"{model}: {variant.key}", number, len(designs))
+            numbers = worker_numbers(variant, design.base, design.max_workers)
+            rows[model] += [predict(design, variant, workers) for workers in numbers[-1:]]
+    ranked = sorted(scores, key=lambda model: -scores[model])
+    return [_pair(designs, rows, scores, *pair) for pair in zip(ranked, ranked[1:], strict=False)]
+
+
+def _pair(
+    designs: Mapping[str, PlanDesign],
+    rows: Mapping[str, list[Row]],
+    scores: Mapping[str, float],
+    better: str,
+    other: str,
+) -> BreakEven:
+    """The break-even of two models, the higher score first."""
+    levels = np.linspace(0.0, 1.0, LEVELS)
+    earned = {model: scores[model] * _earned(rows[model], levels) for model in (better, other)}
+    ahead = earned[better].max(axis=0) - earned[other].max(axis=0)
+    signs = np.flatnonzero(np.sign(ahead[1:-1]) != np.sign(ahead[2:]))
+    at = int(signs[-1]) + 2 if len(signs) else LEVELS - 1
+    best = {model: rows[model][int(earned[model][:, at].argmax())] for model in (better, other)}
+    if not len(signs):
+        always = better if ahead[-1] >= 0 else other
+        return BreakEven(better, other, best[better], best[other], None, None, always)
+    ways = {model: _runs(designs[model], best[model]) for model in (better, other)}
+    found = [
+        _crossing(scores[better] * first, scores[other] * second, levels)
+        for first, second in zip(ways[better], ways[other], strict=True)
+    ]
+    known = [value for value in found if value is not None]
+    if len(known) < len(found):
+        return BreakEven(better, other, best[better], best[other], float(levels[at]), None)
+    mean, interval = mean_interval(known)
+    above, below = (better, other) if ahead[-1] > 0 else (other, better)
+    return BreakEven(above, below, best[above], best[below], mean, interval)
+
+
+def _earned(rows: Sequence[Row], levels: Floats) -> Floats:
+    """(1 − q) E[p^k] of each row at each level; shape (rows, levels)."""
+    found = []
+    for row in rows:
+        assert row.prediction is not None
+        found.append((1.0 - row.prediction.inaction) * _power_mean(row.prediction.delays, levels))
+    return np.array(found)
+
+
+def _power_mean(delays: Floats, levels: Floats) -> Floats:
+    return np.asarray(np.polynomial.polynomial.polyval(levels, delays))
+
+
+def _runs(design: PlanDesign, row: Row) -> list[Floats]:
+    """Coefficients of (1 − q) E[p^k] in p, seed by seed."""
+    assert row.variant is not None
+    seeds = range(design.base.seed, design.base.seed + design.seeds)
+    found = runs(row.variant.scenario(design.base, row.workers), seeds, design.base.steps)
+    return [(1.0 - run.inaction) * run.delays for run in found]
+
+
+def _crossing(first: Floats, second: Floats, levels: Floats) -> float | None:
+    """The largest p in 0..1 at which two polynomials cross, or None."""
+    size = max(len(first), len(second))
+    difference = np.pad(first, (0, size - len(first))) - np.pad(second, (0, size - len(second)))
+    values = np.polynomial.polynomial.polyval(levels, difference)
+    changes = np.flatnonzero(np.sign(values[1:-1]) != np.sign(values[2:]))
+    if not len(changes):
+        return None
+    from scipy.optimize import brentq
+
+    low, high = levels[changes[-1] + 1], levels[changes[-1] + 2]
+    if values[changes[-1] + 2] == 0:
+        return float(high)
+    return float(brentq(lambda p: np.polynomial.polynomial.polyval(p, difference), low, high))

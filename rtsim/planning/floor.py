@@ -1,0 +1,79 @@
+"""The regret that no rule can beat: the capacity limit's inaction, and each action's own age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtsim import theory
+from rtsim.planning.environment import Environment
+from rtsim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Least regret with so many workers, reward per second.
+
+    Attributes
+    ----------
+    workers : int
+    regret_per_s, inaction_per_s, delay_per_s : float
+    inaction_fraction : float
+        The capacity limit.
+    delay_steps_mean : float
+        Mean of the least delays.
+    source : str
+        "closed form", or "numerical" where the environment's charges are.
+    """
+
+    workers: int
+    regret_per_s: float
+    inaction_per_s: float
+    delay_per_s: float
+    inaction_fraction: float
+    delay_steps_mean: float
+    source: str
+
+
+def floor(base: Scenario, environment: Environment, workers: int, chunk: int = 1) -> Floor:
+    """What is left if every inference ends up in an action, the youngest first, none a step older than it must be.
+
+    Steps beyond the capacity limit are the default policy's; the others use actions ⌈τ_θ/τ_M⌉ steps old
+    (:func:`rtsim.theory.youngest`), each charged the least that any delay from there on costs. Proved where costs add
+    up step by step: worst cases, delay curves, MDPs whose states nobody moves; elsewhere what a rule would lose that
+    is so good.
+
+    Parameters
+    ----------
+    base : Scenario
+        Times.
+    environment : Environment
+    workers : int
+    chunk : int
+        Most actions per inference.
+
+    >>> from rtsim.planning.environment import WorstCase
+    >>> base = Scenario("max_time", "100ms", step_time=0.05)
+    >>> found = floor(base, WorstCase(0.9), 1)  # every other step, two steps late
+    >>> round(found.inaction_fraction, 6), round(found.regret_per_s, 6), round((0.5 + 0.5 * (1 - 0.9**2)) / 0.05, 6)
+    (0.5, 11.9, 11.9)
+    """
+    law, step = base.inference_time, base.step_mean
+    shares = theory.youngest(law, step, workers, chunk)
+    if law.least_mean < law.mean:  # a law that changes over time has no age of its own to go by
+        shares = np.array([1.0 - theory.capacity_limit(workers * chunk, step, law.least_mean)])
+    acted = float(shares.sum())
+    charged = np.minimum.accumulate(environment.charged(len(shares) - 1)[::-1])[::-1]
+    # Where a late action costs more than none, none is used.
+    late = float(shares @ np.minimum(charged, environment.default_cost))
+    inaction = environment.parts(1.0 - acted, np.ones(1)).inaction
+    return Floor(
+        workers=workers,
+        regret_per_s=(inaction + late) / step,
+        inaction_per_s=inaction / step,
+        delay_per_s=late / step,
+        inaction_fraction=max(1.0 - acted, 0.0),
+        delay_steps_mean=float(shares @ np.arange(len(shares))) / acted if acted > 0 else 0.0,
+        source=environment.source,
+    )

@@ -1,0 +1,344 @@
+"""Which rule, which options, how many workers: ranked by predicted regret rate, the best confirmed by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rtsim import theory
+from rtsim.clocks import simulate
+from rtsim.errors import InvalidValue
+from rtsim.intervals import Estimate, fraction_ci95, mean_ci95
+from rtsim.planning.candidates import Variant, variants, worker_numbers
+from rtsim.planning.environment import Environment
+from rtsim.planning.floor import Floor, floor
+from rtsim.planning.predict import Run, closed_form, numerical, runs, simulated, warmup
+from rtsim.planning.rows import Row, Simulated, fewest, front, representatives, within
+from rtsim.planning.tabular import Tabular
+from rtsim.regret import reference, regret_over_seeds
+from rtsim.scenario import MAX_WORKERS, Scenario
+from rtsim.timing.units import whole
+from rtsim.version import __version__
+
+SCHEMA = "rtsim.plan/1"
+#: Seeds, and steps after the warm-up, of the first look at a row without a formula.
+LOOKS, LOOK_STEPS = 2, 2_000
+#: Variants of the short list, and rounds in which rows that then promise more are confirmed too, so many at a time.
+SHORT_LIST, ROUNDS, MORE = 12, 4, 6
+
+Progress = Callable[[str, int, int], None]
+
+
+class NoPlan(InvalidValue):
+    """There is no plan that meets what is asked; the message says why, and the floor."""
+
+
+@dataclass(frozen=True)
+class PlanDesign:
+    """What is known and what there is to spend.
+
+    Attributes
+    ----------
+    base : Scenario
+        Times, mailbox, first seed, learners' batch, and the steps of a confirming run after its warm-up; its rule and
+        workers are not used.
+    environment : Environment
+    max_workers, max_learners : int
+    alg : tuple of str
+        Rules to rank instead of all.
+    seeds : int
+        Of a confirming simulation.
+    """
+
+    base: Scenario
+    environment: Environment
+    max_workers: int
+    max_learners: int | None = None
+    alg: tuple[str, ...] = ()
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        whole(self.max_workers, "max_workers", 1, MAX_WORKERS)
+        whole(self.seeds, "seeds", 2, 10_000)
+        if self.max_learners is not None:
+            whole(self.max_learners, "max_learners", 1, MAX_WORKERS)
+
+    @cached_property
+    def variants(self) -> list[Variant]:
+        """Every rule with its options and mailbox."""
+        return variants(self.base, self.alg)
+
+    def floor(self, workers: int) -> Floor:
+        """The regret no rule among these can beat with so many workers."""
+        chunk = max(variant.rule.actions_per_inference for variant in self.variants)
+        return floor(self.base, self.environment, workers, chunk)
+
+    def to_json(self) -> dict[str, Any]:
+        """The resolved settings."""
+        settings = self.base.to_json()
+        for name in ("rule", "workers", "learners", "learner_rule", "learning_starts"):
+            del settings[name]
+        return {
+            **settings,
+            "environment": self.environment.name,
+            "max_workers": self.max_workers,
+            "max_learners": self.max_learners,
+            "alg": list(self.alg) or "all",
+            "seeds": self.seeds,
+            "rtsim": __version__,
+        }
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How many learners it takes to learn from every transition.
+
+    Attributes
+    ----------
+    required_learners : int
+        ⌈τ̄_L/(B τ_M)⌉ (Riemer et al. 2025, Question 4).
+    learners : int
+        As many as the budget has of them.
+    transitions_per_step : float
+        Transitions learned from per environment step with these, at most 1.
+    updates_per_s : float
+    """
+
+    required_learners: int
+    learners: int
+    transitions_per_step: float
+    updates_per_s: float
+    source: str = "closed form"
+
+
+@dataclass
+class Plan:
+    """The answer: every row, the best one, and the floor."""
+
+    design: PlanDesign
+    rows: list[Row] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def best(self) -> Row | None:
+        """The fewest workers among the simulated rows that are as good as the best."""
+        sure = [row for row in self.rows if row.confirmed]
+        return fewest(sure) if sure else None
+
+    @property
+    def front(self) -> list[Row]:
+        """Pareto front of workers against regret."""
+        return front(self.rows)
+
+    @cached_property
+    def floors(self) -> list[Floor]:
+        """The floor for every number of workers up to the budget."""
+        return [self.design.floor(workers) for workers in range(1, self.design.max_workers + 1)]
+
+    @property
+    def learning(self) -> Learning | None:
+        """Learners, if a learning time is given."""
+        base = self.design.base
+        if base.learning_time is None:
+            return None
+        needed = theory.required_learners(base.learning_time.mean, base.batch, base.step_mean)
+        given = min(needed, self.design.max_learners or needed)
+        per_second = given / base.learning_time.mean if base.learning_time.mean else np.inf
+        return Learning(needed, given, min(per_second * base.batch * base.step_mean, 1.0), per_second)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result in the schema ``rtsim.plan/1``."""
+        best, learning = self.best, self.learning
+        return {
+            "schema": SCHEMA,
+            "settings": self.design.to_json(),
+            "rows": [row.to_json() for row in sorted(self.rows, key=lambda row: row.value)],
+            "best": None if best is None else best.to_json(),
+            "front": [row.to_json() for row in self.front],
+            "floor": asdict(self.floors[-1]),
+            "floors": [asdict(each) for each in self.floors],
+            "learning": None if learning is None else asdict(learning),
+            "interrupted": self.interrupted,
+        }
+
+
+def plan(design: PlanDesign, *, on_progress: Progress | None = None) -> Plan:
+    """Rank every rule, its options and numbers of workers by predicted regret rate; simulate the short list.
+
+    Rows come by closed form, by numerical bounds, or, where there is neither, by two short simulations; then the best
+    of each variant, the Pareto front, and whatever promises more than the best confirmed one, are simulated longer.
+    Rows whose regret differs by less than half a per cent count as equal, and fewer workers win.
+
+    Parameters
+    ----------
+    design : PlanDesign
+    on_progress : callable(what, done, total), optional
+
+    Returns
+    -------
+    Plan
+        With ``interrupted`` set if a KeyboardInterrupt ended it early.
+
+    Examples
+    --------
+    >>> from rtsim.planning.environment import WorstCase
+    >>> base = Scenario("max_time", "90ms", step_time=0.02, steps=1_000)
+    >>> found = plan(PlanDesign(base, WorstCase(0.9), 6, alg=("exp_time", "sequential"), seeds=2))
+    >>> best = found.best  # five would end the inaction, six make the actions a little younger
+    >>> best.alg, best.workers, best.source, best.disagrees
+    ('exp_time', 6, 'closed form', '')
+    >>> best.regret_per_s >= found.floors[-1].regret_per_s
+    True
+    """
+    found = Plan(design)
+    try:
+        _look(found, on_progress or (lambda what, done, total: None))
+        _confirm(found, on_progress or (lambda what, done, total: None))
+    except KeyboardInterrupt:
+        found.interrupted = True
+    return found
+
+
+def predict(design: PlanDesign, variant: Variant, workers: int) -> Row:
+    """One row, by the quickest way there is."""
+    scenario = variant.scenario(design.base, workers)
+    prediction = closed_form(scenario) or numerical(scenario)
+    short = None
+    if prediction is None:
+        seeds = range(design.base.seed, design.base.seed + LOOKS)
+        looked = runs(scenario, seeds, min(LOOK_STEPS, design.base.steps))
+        prediction = simulated(looked)
+        short = _summary(design, looked, min(LOOK_STEPS, design.base.steps))
+    parts, step = design.environment.parts(prediction.inaction, prediction.delays), design.base.step_mean
+    return Row(
+        alg=variant.rule.name,
+        options=scenario.rule.options_json(),
+        key=variant.key,
+        mailbox=variant.mailbox,
+        workers=workers,
+        regret_per_s=parts.total / step,
+        inaction_per_s=parts.inaction / step,
+        delay_per_s=parts.delay / step,
+        learn_per_s=None,
+        inaction_fraction=prediction.inaction,
+        delay_steps_mean=prediction.delay_mean,
+        source=prediction.source,
+        simulated=short,
+        variant=variant,
+        prediction=prediction,
+    )
+
+
+def confirm(design: PlanDesign, row: Row) -> Row:
+    """The row with a longer simulation beside its prediction, and whether they agree."""
+    assert row.variant is not None
+    assert row.prediction is not None
+    scenario, steps = row.variant.scenario(design.base, row.workers), design.base.steps
+    seeds = range(design.base.seed, design.base.seed + design.seeds)
+    summary = _summary(design, runs(scenario, seeds, steps), steps)
+    if isinstance(design.environment, Tabular):
+        summary = _on_mdp(design.environment, scenario.with_(steps=warmup(scenario) + steps), seeds, summary)
+    return replace(row, simulated=summary, confirmed=True, disagrees=_disagrees(design, row, summary))
+
+
+def _look(found: Plan, on_progress: Progress) -> None:
+    """Predict every row; of rules that are simulated, until more workers change nothing."""
+    design = found.design
+    cells = [(variant, worker_numbers(variant, design.base, design.max_workers)) for variant in design.variants]
+    done, total = 0, sum(len(numbers) for _, numbers in cells)
+    for variant, numbers in cells:
+        best, idle = np.inf, 0
+        for workers in numbers:
+            on_progress(f"{variant.key}, {workers} workers", done, total)
+            row = predict(design, variant, workers)
+            found.rows.append(row)
+            done += 1
+            idle = idle + 1 if within(row.value) >= best else 0
+            best = min(best, row.value)
+            if idle >= 3 and row.source == "simulated" and workers > 2 * design.base.least_workers:
+                break
+        done = sum(len(passed) for other, passed in cells[: design.variants.index(variant) + 1])
+
+
+def _confirm(found: Plan, on_progress: Progress) -> None:
+    """Simulate the short list, then what promises more than the best of it."""
+    design = found.design
+    wanted = representatives(found.rows)
+    if not (isinstance(design.environment, Tabular) and not design.environment.free):
+        wanted = wanted[:SHORT_LIST]
+    wanted += [row for row in found.front if row not in wanted]
+    for _ in range(ROUNDS):
+        for number, row in enumerate(wanted):
+            on_progress(f"simulating {row.key}, {row.workers} workers", number, len(wanted))
+            found.rows[_index(found.rows, row)] = confirm(design, row)
+        best = found.best
+        assert best is not None
+        others = [row for row in found.rows if not row.confirmed]
+        promising = [row for row in others if within(row.value) < best.value]
+        fewer = [row for row in others if row.workers < best.workers and row.value <= within(best.value)]
+        wanted = sorted(promising, key=lambda row: row.value)[:MORE] + sorted(fewer, key=lambda row: row.workers)[:1]
+        wanted = [row for n, row in enumerate(wanted) if row not in wanted[:n]]
+        if not wanted:
+            return
+
+
+def _index(rows: Sequence[Row], wanted: Row) -> int:
+    return next(n for n, row in enumerate(rows) if row.key == wanted.key and row.workers == wanted.workers)
+
+
+def _summary(design: PlanDesign, found: list[Run], steps: int) -> Simulated:
+    """Runs as means and intervals, charged by the environment."""
+    step = design.base.step_mean
+    parts = [design.environment.parts(run.inaction, run.delays) for run in found]
+    regret, inaction = mean_ci95([each.total / step for each in parts]), fraction_ci95([run.inaction for run in found])
+    return Simulated(
+        regret_per_s=regret.mean,
+        regret_per_s_ci95=regret.ci95,
+        inaction_per_s=float(np.mean([each.inaction for each in parts])) / step,
+        delay_per_s=float(np.mean([each.delay for each in parts])) / step,
+        inaction_fraction=inaction.mean,
+        inaction_fraction_ci95=inaction.ci95,
+        delay_steps_mean=simulated(found).delay_mean,
+        seeds=len(found),
+        steps=steps,
+    )
+
+
+def _on_mdp(environment: Tabular, scenario: Scenario, seeds: Sequence[int], summary: Simulated) -> Simulated:
+    """The same with the regret of the best delayed policy found, under the Schedules themselves."""
+    mdp = environment.mdp
+    schedules = {seed: simulate(scenario.with_(seed=seed), engine="compiled") for seed in seeds}
+    policy = reference(mdp, schedules[seeds[0]]).policy
+    lost = regret_over_seeds(mdp, policy, schedules.__getitem__, seeds, best=policy)
+
+    def rate(parts: tuple[str, ...]) -> Estimate:
+        pairs = zip(lost.runs, lost.curves, strict=True)
+        return mean_ci95([sum(getattr(run, part) for part in parts) / curve.seconds[-1] for run, curve in pairs])
+
+    total = rate(("inaction", "delay"))
+    return replace(
+        summary,
+        regret_per_s=total.mean,
+        regret_per_s_ci95=total.ci95,
+        inaction_per_s=rate(("inaction",)).mean,
+        delay_per_s=rate(("delay",)).mean,
+    )
+
+
+def _disagrees(design: PlanDesign, row: Row, found: Simulated) -> str:
+    """Which predicted number its simulation contradicts; counting steps is good to one per worker."""
+    if row.source == "simulated" or row.prediction is None:
+        return ""
+    slack = row.workers / found.steps + row.prediction.uncertain
+
+    def outside(value: float, interval: tuple[float, float] | None, by: float) -> bool:
+        return interval is not None and not interval[0] - by <= value <= interval[1] + by
+
+    if outside(row.inaction_fraction, found.inaction_fraction_ci95, slack):
+        return "inaction"
+    worth = slack * max(abs(design.environment.default_cost), 1e-9) / design.base.step_mean
+    return "regret" if outside(row.regret_per_s, found.regret_per_s_ci95, worth) else ""

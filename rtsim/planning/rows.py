@@ -1,0 +1,121 @@
+"""The rows of a plan, and what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from rtsim.intervals import Interval
+from rtsim.planning.candidates import Variant
+from rtsim.planning.predict import Prediction
+
+#: Regret rates that differ by less than this share count as equal; fewer workers decide then.
+TIE = 0.005
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What simulation says of a row: means over the seeds, with 95 % Student t intervals."""
+
+    regret_per_s: float
+    regret_per_s_ci95: Interval | None
+    inaction_per_s: float
+    delay_per_s: float
+    inaction_fraction: float
+    inaction_fraction_ci95: Interval | None
+    delay_steps_mean: float | None
+    seeds: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rule with one number of workers. Names as in the JSON output; rates are reward per second.
+
+    Attributes
+    ----------
+    alg, options, mailbox, workers
+        What to run.
+    regret_per_s, inaction_per_s, delay_per_s : float
+        Predicted, by ``source``.
+    learn_per_s : None
+        Unknown: no formula tells a learner's regret from its updates per second.
+    inaction_fraction, delay_steps_mean
+        Predicted, by ``source``.
+    source : {"closed form", "numerical", "simulated"}
+    simulated : Simulated or None
+        What a longer simulation says; for ``source`` "simulated" also the short one that the prediction is.
+    confirmed : bool
+        Whether ``simulated`` is the longer one.
+    disagrees : str
+        Which predicted number lies outside the 95 % interval of its simulation: "inaction", "regret", or none.
+    """
+
+    alg: str
+    options: dict[str, Any]
+    key: str
+    mailbox: str
+    workers: int
+    regret_per_s: float
+    inaction_per_s: float
+    delay_per_s: float
+    learn_per_s: None
+    inaction_fraction: float
+    delay_steps_mean: float | None
+    source: str
+    simulated: Simulated | None = None
+    confirmed: bool = False
+    disagrees: str = ""
+    variant: Variant | None = field(default=None, repr=False, compare=False)
+    prediction: Prediction | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def value(self) -> float:
+        """Regret per second as it is best known: simulated if it is, else predicted."""
+        return self.simulated.regret_per_s if self.simulated is not None else self.regret_per_s
+
+    @property
+    def inaction(self) -> float:
+        """Inaction fraction as it is best known."""
+        return self.simulated.inaction_fraction if self.simulated is not None else self.inaction_fraction
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON values."""
+        bare = replace(self, variant=None, prediction=None)
+        return {name: value for name, value in asdict(bare).items() if name not in ("variant", "prediction")}
+
+
+def fewest(rows: Iterable[Row]) -> Row:
+    """Of the rows within :data:`TIE` of the least regret that with the fewest workers; of these the least regret."""
+    found = list(rows)
+    limit = within(min(row.value for row in found))
+    return min((row for row in found if row.value <= limit), key=lambda row: (row.workers, row.value))
+
+
+def within(value: float) -> float:
+    """The largest regret rate that counts as equal to ``value``."""
+    return value + TIE * abs(value) + 1e-12
+
+
+def representatives(rows: Sequence[Row]) -> list[Row]:
+    """Each variant's :func:`fewest`, least regret first."""
+    by_variant: dict[str, list[Row]] = {}
+    for row in rows:
+        by_variant.setdefault(row.key, []).append(row)
+    return sorted((fewest(found) for found in by_variant.values()), key=lambda row: row.value)
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """The Pareto front of workers against regret: each row better, by more than a tie, than all with fewer workers.
+
+    >>> def row(workers, regret):
+    ...     return Row("r", {}, "r", "latest", workers, regret, regret, 0.0, None, 0.0, 0.0, "closed form")
+    >>> [found.workers for found in front([row(3, 1.0), row(1, 2.0), row(4, 0.999), row(2, 2.5), row(5, 0.5)])]
+    [1, 3, 5]
+    """
+    found: list[Row] = []
+    for row in sorted(rows, key=lambda row: (row.workers, row.value)):
+        if not found or within(row.value) < found[-1].value:
+            found.append(row)
+    return found
