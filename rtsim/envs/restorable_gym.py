@@ -106,7 +106,8 @@ class RestorableGym(Restorable):
         self._env.close()
 
     def _copy(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-        shared = [env.action_space, env.observation_space, env.spec]  # large, and never changed by a step
+        # Large, and never changed by a step; P is the table of toy text.
+        shared = [env.action_space, env.observation_space, env.spec, getattr(env.unwrapped, "P", None)]
         try:
             return copy.deepcopy(env, {id(part): part for part in shared})
         except Exception as error:  # whatever the environment's own parts raise
