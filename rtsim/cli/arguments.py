@@ -423,8 +423,71 @@ class Calibrate:
     """Print the summary as JSON."""
 
 
+@dataclass
+class Plan:
+    """Decide: rank every rule, its options and numbers of workers by predicted regret, for a model, a machine's budget
+    and what is known of the environment; or ask the other way round, with --target, --family, --highest-rate, --score.
+    """
+
+    profile: Text = ""
+    """A measured model, as NAME#MODEL or FILE.json#MODEL; with --family or --score the profile alone."""
+    inference_time: Law = ""
+    """Time of one inference, instead of --profile: "84ms", "lognorm(mean=84ms, cv=0.02)", ..."""
+    learning_time: Law = ""
+    """Time of one gradient update, to plan learners."""
+    dispatch_time: Law = ""
+    """Overhead of handing one inference to a worker and its action back."""
+    fps: Annotated[str, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = ""
+    """Environment steps per second (default: that of the delay curve, else 59.7275, the Game Boy)."""
+    step_time: Law = ""
+    """Time between environment steps instead of --fps; may be stochastic."""
+    max_workers: Optional = None
+    """Budget of inference workers (default: three times τ̄_θ/τ_M, at least 8, at most 128)."""
+    max_learners: Optional = None
+    """Budget of learners."""
+    p_minimax: Annotated[float | None, tyro.conf.arg(metavar="P", help_behavior_hint=_default)] = None
+    """The environment is the worst of this stochasticity (1: deterministic); rtsim mdps NAME tells that of an MDP."""
+    mdp: Text = ""
+    """The environment is this MDP: "jump(n=10, p=0.9)", FILE.json, gym:FrozenLake-v1, ..."""
+    delay_curve: File = ""
+    """The environment is known by this file: reward against delay (.json or .csv)."""
+    default_cost: Annotated[float | None, tyro.conf.arg(metavar="R", help_behavior_hint=_default)] = None
+    """Reward lost on a step left to the default policy (default: 1 with --p-minimax; as the delay curve says)."""
+    alg: Texts = ()
+    """Rank only these rules, with options (default: all, with the options worth trying)."""
+    target: Annotated[float | None, tyro.conf.arg(metavar="R", help_behavior_hint=_default)] = None
+    """The fewest workers with at most this regret, reward per second."""
+    inaction_target: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = None
+    """The fewest workers with at most this inaction fraction; with --highest-rate 0.01 if not given."""
+    family: Flag = False
+    """With --profile and a target: the largest of the profile's models that reaches it."""
+    highest_rate: Flag = False
+    """The highest rate that the model serves with all workers at --inaction-target; needs no stochasticity."""
+    score: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL=VALUE ...")] = ()
+    """Undelayed scores of two or more of the profile's models: at which p_minimax does the smaller win?"""
+    batch: Number = 16
+    """Transitions per update."""
+    mailbox: Text = "latest"
+    """latest (a newer action replaces the waiting one) or fifo(n)."""
+    steps: Number = 10_000
+    """Environment steps of each confirming simulation, after its warm-up."""
+    seed: Number = 0
+    """First random seed."""
+    seeds: Number = 5
+    """How many seeds, at least 2."""
+    everything: Flag = False
+    """Print every row, not only the best of each rule with its options."""
+    plot: File = ""
+    """Draw the Pareto front of workers against regret (.png, .svg or .pdf; its data too, as .csv)."""
+    json: Flag = False
+    """Print JSON instead of tables."""
+    config: File = ""
+    """Read settings from this TOML file; a flag given here overrides the same setting there."""
+
+
 COMMANDS = {
     "compare": Compare,
+    "plan": Plan,
     "simulate": Simulate,
     "sweep": Sweep,
     "report": Report,

@@ -48,14 +48,27 @@ class Environment(Protocol):
         """Regret per step at this inaction fraction, with ``delays`` the probabilities of 0, 1, 2, … steps."""
         ...
 
-    def charged(self, longest: int) -> Floats:
-        """Cost per step of an action 0, 1, …, ``longest`` steps late; float64, shape (longest + 1,)."""
+    def least(self, shares: Floats) -> Parts:
+        """What no rule can beat if at most ``shares`` of all steps can use actions 0, 1, … steps late or later."""
         ...
 
     @property
     def default_cost(self) -> float:
         """Cost per step of never acting."""
         ...
+
+
+def added_up(shares: Floats, charged: Floats, default_cost: float) -> Parts:
+    """:meth:`Environment.least` where costs add up step by step.
+
+    Every action is charged the least that its delay or a longer one costs, ``charged`` for 0, 1, … steps; where that is
+    more than a default step costs, none is used.
+
+    >>> added_up(np.array([0.0, 0.5]), np.array([0.0, 0.1]), 1.0)
+    Parts(inaction=0.5, delay=0.05)
+    """
+    late = np.minimum(np.minimum.accumulate(charged[::-1])[::-1], default_cost)
+    return Parts((1.0 - float(shares.sum())) * default_cost, float(shares @ late))
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,11 @@ class WorstCase:
         return self.cost
 
     def charged(self, longest: int) -> Floats:
+        """Cost per step of an action 0, 1, …, ``longest`` steps late; float64, shape (longest + 1,)."""
         return np.asarray(1.0 - self.p_minimax ** np.arange(longest + 1, dtype=np.float64))
+
+    def least(self, shares: Floats) -> Parts:
+        return added_up(shares, self.charged(len(shares) - 1), self.cost)
 
     def parts(self, inaction: float, delays: Floats) -> Parts:
         late = float(delays @ self.charged(len(delays) - 1))
@@ -154,7 +171,11 @@ class Measured:
         return self.curve.points[0].reward_per_step - self.curve.default_reward
 
     def charged(self, longest: int) -> Floats:
+        """As of :class:`WorstCase`."""
         return self.curve.lost(np.arange(longest + 1))
+
+    def least(self, shares: Floats) -> Parts:
+        return added_up(shares, self.charged(len(shares) - 1), self.default_cost)
 
     def parts(self, inaction: float, delays: Floats) -> Parts:
         late = float(delays @ self.charged(len(delays) - 1))

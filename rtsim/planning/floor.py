@@ -40,9 +40,7 @@ def floor(base: Scenario, environment: Environment, workers: int, chunk: int = 1
     """What is left if every inference ends up in an action, the youngest first, none a step older than it must be.
 
     Steps beyond the capacity limit are the default policy's; the others use actions ⌈τ_θ/τ_M⌉ steps old
-    (:func:`rtsim.theory.youngest`), each charged the least that any delay from there on costs. Proved where costs add
-    up step by step: worst cases, delay curves, MDPs whose states nobody moves; elsewhere what a rule would lose that
-    is so good.
+    (:func:`rtsim.theory.youngest`), charged what the environment charges at least.
 
     Parameters
     ----------
@@ -64,15 +62,12 @@ def floor(base: Scenario, environment: Environment, workers: int, chunk: int = 1
     if law.least_mean < law.mean:  # a law that changes over time has no age of its own to go by
         shares = np.array([1.0 - theory.capacity_limit(workers * chunk, step, law.least_mean)])
     acted = float(shares.sum())
-    charged = np.minimum.accumulate(environment.charged(len(shares) - 1)[::-1])[::-1]
-    # Where a late action costs more than none, none is used.
-    late = float(shares @ np.minimum(charged, environment.default_cost))
-    inaction = environment.parts(1.0 - acted, np.ones(1)).inaction
+    least = environment.least(shares)
     return Floor(
         workers=workers,
-        regret_per_s=(inaction + late) / step,
-        inaction_per_s=inaction / step,
-        delay_per_s=late / step,
+        regret_per_s=least.total / step,
+        inaction_per_s=least.inaction / step,
+        delay_per_s=least.delay / step,
         inaction_fraction=max(1.0 - acted, 0.0),
         delay_steps_mean=float(shares @ np.arange(len(shares))) / acted if acted > 0 else 0.0,
         source=environment.source,

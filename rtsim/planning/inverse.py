@@ -25,7 +25,7 @@ class Target:
     """What a plan must reach: a regret rate, reward per second, or an inaction fraction, or both.
 
     >>> Target(regret_per_s=1.0).says
-    'regret of at most 1 per second'
+    'a regret of at most 1 per second'
     """
 
     regret_per_s: float | None = None
@@ -41,8 +41,8 @@ class Target:
 
     @property
     def says(self) -> str:
-        parts = [] if self.regret_per_s is None else [f"regret of at most {self.regret_per_s:g} per second"]
-        parts += [] if self.inaction is None else [f"inaction of at most {100 * self.inaction:g} %"]
+        parts = [] if self.regret_per_s is None else [f"a regret of at most {self.regret_per_s:g} per second"]
+        parts += [] if self.inaction is None else [f"an inaction of at most {100 * self.inaction:g} %"]
         return " and ".join(parts)
 
     def met(self, row: Row | Floor) -> bool:
@@ -65,7 +65,7 @@ def check_floor(design: PlanDesign, target: Target) -> None:
     floor = design.floor(design.max_workers)
     if not target.met(floor):
         raise NoPlan(
-            f"no plan has a {target.says} with {design.max_workers} workers: the floor that no rule can beat is "
+            f"no plan has {target.says} with {design.max_workers} workers: the floor that no rule can beat is "
             f"{floor.regret_per_s:.4g} per second, with {100 * floor.inaction_fraction:.2f} % inaction and actions "
             f"{floor.delay_steps_mean:.2f} steps old; give more workers, a faster model or a target above it"
         )
@@ -93,7 +93,7 @@ def fewest_workers(found: Plan, target: Target) -> Row:
     if best is not None:
         told = f"the best, {best.key} with {best.workers}, has {best.value:.4g} per second, {100 * best.inaction:.2f} %"
     raise NoPlan(
-        f"no plan with up to {found.design.max_workers} workers has a {target.says}: {told}; the floor is "
+        f"no plan with up to {found.design.max_workers} workers has {target.says}: {told}; the floor is "
         f"{floor.regret_per_s:.4g} per second, {100 * floor.inaction_fraction:.2f} % inaction"
     )
 
@@ -159,10 +159,12 @@ class Rate:
         Environment steps per second; 0 if the target is missed at any.
     inaction_fraction : float
     inaction_fraction_ci95 : (float, float) or None
-        Of the confirming simulation; None if it was not confirmed.
+        Of a simulation; None if a formula alone tells the inaction.
     delay_s : float or None
         Mean delay, seconds.
     source : str
+    confirmed : bool
+        Whether it was simulated longer.
     """
 
     key: str
@@ -172,6 +174,7 @@ class Rate:
     inaction_fraction_ci95: Interval | None
     delay_s: float | None
     source: str
+    confirmed: bool = False
 
 
 def highest_rates(
@@ -180,7 +183,8 @@ def highest_rates(
     """The highest rate that each rule serves with all workers of the budget, highest first.
 
     Bisected between the capacity's rate, at which all workers are always busy (no rule goes beyond), and a hundredth
-    of it. The first ``confirmed`` are simulated longer, and lowered by 2 % until the simulation meets the target.
+    of it. The first are simulated longer, and lowered by 2 % until the simulation meets the target, until the first
+    ``confirmed`` of them all have been.
 
     Parameters
     ----------
@@ -204,12 +208,14 @@ def highest_rates(
         workers = worker_numbers(variant, design.base, design.max_workers)[-1:]
         if workers:
             found.append((_highest(design, variant, workers[0], inaction), variant))
-    found.sort(key=lambda item: -item[0].fps)
-    for number, (rate, variant) in enumerate(found[:confirmed]):
-        tell(f"simulating {rate.key}", number, confirmed)
-        if rate.fps > 0:
-            found[number] = (_confirmed(design, variant, rate, inaction), variant)
-    return [rate for rate, _ in sorted(found, key=lambda item: -item[0].fps)]
+    while True:
+        found.sort(key=lambda item: -item[0].fps)
+        unsure = [n for n, (rate, _) in enumerate(found[:confirmed]) if not rate.confirmed and rate.fps > 0]
+        if not unsure:
+            return [rate for rate, _ in found]
+        rate, variant = found[unsure[0]]
+        tell(f"simulating {rate.key}", unsure[0], confirmed)
+        found[unsure[0]] = (_confirmed(design, variant, rate, inaction), variant)
 
 
 def _highest(design: PlanDesign, variant: Variant, workers: int, inaction: float) -> Rate:
@@ -257,5 +263,5 @@ def _confirmed(design: PlanDesign, variant: Variant, rate: Rate, inaction: float
         row = confirm(_with_rate(design, fps), _at(design, variant, rate.workers, fps))
         assert row.simulated is not None
         if row.simulated.inaction_fraction <= inaction + row.workers / row.simulated.steps or fps < rate.fps / 2:
-            return replace(_rate(row, fps), source=f"{row.source}, simulated")
+            return replace(_rate(row, fps), confirmed=True)
         fps *= LOWER

@@ -19,16 +19,21 @@ from rtsim.planning.floor import Floor, floor
 from rtsim.planning.predict import Run, closed_form, numerical, runs, simulated, warmup
 from rtsim.planning.rows import Row, Simulated, fewest, front, representatives, within
 from rtsim.planning.tabular import Tabular
-from rtsim.regret import reference, regret_over_seeds
+from rtsim.regret import RegretCurve, reference, regret_over_seeds
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.timing.units import whole
 from rtsim.version import __version__
 
 SCHEMA = "rtsim.plan/1"
 #: Seeds, and steps after the warm-up, of the first look at a row without a formula.
-LOOKS, LOOK_STEPS = 2, 2_000
+LOOKS, LOOK_STEPS = 4, 1_000
 #: Variants of the short list, and rounds in which rows that then promise more are confirmed too, so many at a time.
 SHORT_LIST, ROUNDS, MORE = 12, 4, 6
+
+#: Numbers of workers in a row that better nothing, after which a rule that is simulated is left.
+IDLE = 3
+#: Points of the regret curves, one of which lies soon after the warm-up.
+POINTS = 128
 
 Progress = Callable[[str, int, int], None]
 
@@ -132,12 +137,18 @@ class Plan:
     @property
     def front(self) -> list[Row]:
         """Pareto front of workers against regret."""
-        return front(self.rows)
+        return front(self.rows, self.best)
 
     @cached_property
     def floors(self) -> list[Floor]:
         """The floor for every number of workers up to the budget."""
         return [self.design.floor(workers) for workers in range(1, self.design.max_workers + 1)]
+
+    @cached_property
+    def single_floors(self) -> list[Floor]:
+        """The same for rules with one action per inference, whose capacity limit is max(0, 1 − N τ_M/τ̄_θ)."""
+        design = self.design
+        return [floor(design.base, design.environment, workers) for workers in range(1, design.max_workers + 1)]
 
     @property
     def learning(self) -> Learning | None:
@@ -161,6 +172,7 @@ class Plan:
             "front": [row.to_json() for row in self.front],
             "floor": asdict(self.floors[-1]),
             "floors": [asdict(each) for each in self.floors],
+            "floors_one_action_per_inference": [asdict(each) for each in self.single_floors],
             "learning": None if learning is None else asdict(learning),
             "interrupted": self.interrupted,
         }
@@ -249,19 +261,18 @@ def _look(found: Plan, on_progress: Progress) -> None:
     """Predict every row; of rules that are simulated, until more workers change nothing."""
     design = found.design
     cells = [(variant, worker_numbers(variant, design.base, design.max_workers)) for variant in design.variants]
-    done, total = 0, sum(len(numbers) for _, numbers in cells)
+    total, begin = sum(len(numbers) for _, numbers in cells), 0
     for variant, numbers in cells:
         best, idle = np.inf, 0
-        for workers in numbers:
-            on_progress(f"{variant.key}, {workers} workers", done, total)
+        for number, workers in enumerate(numbers):
+            on_progress(f"{variant.key}, {workers} workers", begin + number, total)
             row = predict(design, variant, workers)
             found.rows.append(row)
-            done += 1
             idle = idle + 1 if within(row.value) >= best else 0
             best = min(best, row.value)
-            if idle >= 3 and row.source == "simulated" and workers > 2 * design.base.least_workers:
+            if idle >= IDLE and row.source == "simulated" and workers > 2 * design.base.least_workers:
                 break
-        done = sum(len(passed) for other, passed in cells[: design.variants.index(variant) + 1])
+        begin += len(numbers)
 
 
 def _confirm(found: Plan, on_progress: Progress) -> None:
@@ -313,11 +324,10 @@ def _on_mdp(environment: Tabular, scenario: Scenario, seeds: Sequence[int], summ
     mdp = environment.mdp
     schedules = {seed: simulate(scenario.with_(seed=seed), engine="compiled") for seed in seeds}
     policy = reference(mdp, schedules[seeds[0]]).policy
-    lost = regret_over_seeds(mdp, policy, schedules.__getitem__, seeds, best=policy)
+    lost = regret_over_seeds(mdp, policy, schedules.__getitem__, seeds, best=policy, points=POINTS)
 
     def rate(parts: tuple[str, ...]) -> Estimate:
-        pairs = zip(lost.runs, lost.curves, strict=True)
-        return mean_ci95([sum(getattr(run, part) for part in parts) / curve.seconds[-1] for run, curve in pairs])
+        return mean_ci95([settled_rate(curve, parts, scenario.steps - summary.steps) for curve in lost.curves])
 
     total = rate(("inaction", "delay"))
     return replace(
@@ -327,6 +337,25 @@ def _on_mdp(environment: Tabular, scenario: Scenario, seeds: Sequence[int], summ
         inaction_per_s=rate(("inaction",)).mean,
         delay_per_s=rate(("delay",)).mean,
     )
+
+
+def settled_rate(curve: RegretCurve, parts: Sequence[str], warmup_steps: int) -> float:
+    """Sum of some parts of a regret per second, reward/s, from the first of the curve's points after the warm-up on.
+
+    What the first steps cost, before the first action comes, is lost once and says nothing of the long run.
+
+    >>> import rtsim
+    >>> from rtsim import mdps
+    >>> from rtsim.agents import Tabular
+    >>> from rtsim.regret import regret_curve
+    >>> late = rtsim.simulate(rtsim.Scenario("max_time", 1.5, workers=2, step_time=1.0, steps=100))
+    >>> curve = regret_curve(mdps.of("jump(n=10, p=0.9)"), Tabular(range(10)), late)
+    >>> round(settled_rate(curve, ("delay",), 10), 6)  # 1 − P(same after 2 steps)
+    0.188889
+    """
+    begin = min(int(np.searchsorted(curve.steps, warmup_steps)), len(curve.steps) - 2)
+    lost = sum(float(getattr(curve, part)[-1] - getattr(curve, part)[begin]) for part in parts)
+    return lost / float(curve.seconds[-1] - curve.seconds[begin])
 
 
 def _disagrees(design: PlanDesign, row: Row, found: Simulated) -> str:

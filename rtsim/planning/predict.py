@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rtsim import theory
 from rtsim.clocks import tally
 from rtsim.experiments.closed_forms import inaction_fraction
+from rtsim.planning.remembered import remembered
 from rtsim.scenario import Scenario
 from rtsim.schedulers.registry import BUILTIN
 from rtsim.timing import Law
@@ -157,6 +158,7 @@ class Run:
 def runs(scenario: Scenario, seeds: Iterable[int], steps: int) -> list[Run]:
     """Simulate so many steps after the warm-up, once per seed; the same seeds under every rule are the same luck."""
     begin = warmup(scenario)
+    scenario = scenario.with_(inference_time=remembered(scenario.inference_time))
     # A built-in rule is compiled already; another one costs seconds, which only long work is worth.
     engine = "compiled" if BUILTIN.get(scenario.rule.name) is scenario.rule.rule else "auto"
     found = []

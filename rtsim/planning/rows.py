@@ -106,8 +106,10 @@ def representatives(rows: Sequence[Row]) -> list[Row]:
     return sorted((fewest(found) for found in by_variant.values()), key=lambda row: row.value)
 
 
-def front(rows: Sequence[Row]) -> list[Row]:
+def front(rows: Sequence[Row], best: Row | None = None) -> list[Row]:
     """The Pareto front of workers against regret: each row better, by more than a tie, than all with fewer workers.
+
+    ``best`` is on it, and then no row that is only as good as that with more workers.
 
     >>> def row(workers, regret):
     ...     return Row("r", {}, "r", "latest", workers, regret, regret, 0.0, None, 0.0, 0.0, "closed form")
@@ -118,4 +120,7 @@ def front(rows: Sequence[Row]) -> list[Row]:
     for row in sorted(rows, key=lambda row: (row.workers, row.value)):
         if not found or within(row.value) < found[-1].value:
             found.append(row)
-    return found
+    if best is None or best in found:
+        return found
+    kept = [row for row in found if row.workers < best.workers or within(row.value) < best.value]
+    return sorted([*kept, best], key=lambda row: row.workers)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtsim import theory
 from rtsim.experiments.worst_cases import late_schedule
 from rtsim.mdps import TabularMDP
-from rtsim.planning.environment import Parts
+from rtsim.planning.environment import Parts, added_up
 from rtsim.regret import reference, regret_over_seeds
 
 Floats = NDArray[np.float64]
@@ -47,6 +47,8 @@ class Tabular:
     def __init__(self, mdp: TabularMDP) -> None:
         self.mdp = mdp
         self.free = bool((mdp.p == mdp.p[:, :1]).all())
+        #: Whether the default policy's steps move the state as all others do.
+        self.alike = self.free and np.array_equal(mdp.p[:, 0], mdp.chain_under_default[0])
         self._parts: dict[bytes, Parts] = {}
         self._late: dict[int, float] = {}
 
@@ -78,8 +80,16 @@ class Tabular:
             self._parts[key] = self._exact(inaction, delays) if self.free else self._added(inaction, delays)
         return self._parts[key]
 
-    def charged(self, longest: int) -> Floats:
-        return np.array([self._of_delay(delay) for delay in range(longest + 1)])
+    def least(self, shares: Floats) -> Parts:
+        """What no rule can beat; see :class:`~rtsim.planning.environment.Environment`.
+
+        Where nobody moves the state, costs add up. Elsewhere a policy may go where default steps cost little, so that
+        only the least gap of a default step is sure, and nothing of a late action.
+        """
+        if self.alike:
+            return added_up(shares, np.array([self._of_delay(k) for k in range(len(shares))]), self.default_cost)
+        gap = float((self.mdp.default_policy * theory.gaps(self.mdp, self._solved)[1]).sum(axis=1).min())
+        return Parts(gap * ((1.0 - float(shares.sum())) if gap > 0 else 1.0), 0.0)
 
     def _exact(self, inaction: float, delays: Floats) -> Parts:
         found = theory.best_delayed(self.mdp, delays, inaction=inaction)
@@ -112,9 +122,9 @@ class Tabular:
         """Regret per step of the best policy found whose actions are all so late; linear between looked-at delays."""
         if delay <= EACH:
             return self._looked_at(delay)
-        below = EACH * 2 ** int(np.log2(delay / EACH))
+        below: int = EACH * 2 ** int(np.log2(delay / EACH))
         low, high = self._looked_at(below), self._looked_at(2 * below)
-        return low + (high - low) * (delay - below) / below
+        return float(low + (high - low) * (delay - below) / below)
 
     def _looked_at(self, delay: int) -> float:
         if delay not in self._late:

@@ -196,9 +196,9 @@ def youngest(law: Law, step: float, workers: int, chunk: int = 1) -> Floats:
     """
     own = steps_of(law, step)
     chunk = count(chunk, "chunk")
-    made = sum(np.pad(own, (late, chunk - 1 - late)) for late in range(chunk))
+    made = np.sum([np.pad(own, (late, chunk - 1 - late)) for late in range(chunk)], axis=0)
     if law.mean > 0:
-        made = made * (workers * step / law.mean)
+        made *= workers * step / law.mean
     total = 1.0 - capacity_limit(count(workers, "workers") * chunk, step, law.mean)
     return np.asarray(np.diff(np.minimum(np.cumsum(made), total), prepend=0.0))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,14 +137,17 @@ def time_triggered_inaction(law: Law, step: float, workers: int, deadline: int) 
     return Loss(1.0 - (1.0 - blocked.lower) * on_time, 1.0 - (1.0 - blocked.upper) * on_time, blocked.exact)
 
 
+@lru_cache(maxsize=64)
 def _survival(law: Law, step: float) -> Floats:
-    """P(τ_θ > d τ_M) for d = 1, 2, … as long as it is not negligible."""
+    """P(τ_θ > d τ_M) for d = 1, 2, … as long as it is not negligible; read-only."""
     found: list[float] = []
     while (chance := 1.0 - law.cdf((len(found) + 1) * step)) > NEGLIGIBLE:
         found.append(chance)
         if len(found) > MAX_STEPS:
             raise InvalidValue(f"{law} has too long a tail, more than {MAX_STEPS} steps of {step:g} s; cut it off")
-    return np.array(found)
+    result = np.array(found)
+    result.flags.writeable = False
+    return result
 
 
 def _exponential_blocking(ratio: float, workers: int) -> float:
@@ -186,6 +190,8 @@ def _residual_blocking(lengths: Floats, workers: int) -> float:
             entries.append((known[residual], known[after], weight))
     rows, columns, data = zip(*entries, strict=True)
     chain = sparse.coo_array((data, (rows, columns)), shape=(len(known),) * 2).tocsr()
-    share = long_run_frequencies(chain, np.eye(len(known))[0])
+    idle = np.zeros(len(known))
+    idle[0] = 1.0
+    share = long_run_frequencies(chain, idle)
     full = np.array([residual[0] > 0 for residual in known])
     return float(share[full].sum())

@@ -1,0 +1,211 @@
+"""How ``rtsim plan`` prints its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rtsim.cli import render
+
+if TYPE_CHECKING:
+    from rtsim.planning import Plan, Row
+    from rtsim.planning.break_even import BreakEven
+    from rtsim.planning.inverse import Rate, Verdict
+    from rtsim.planning.rows import Simulated
+
+COLUMNS = [
+    "rule",
+    "source",
+    "workers",
+    "regret per s",
+    "inaction",
+    "delay",
+    "learning",
+    "inaction of steps",
+    "delay steps",
+    "simulated regret",
+    "simulated inaction",
+    "",
+]
+
+
+def show_plan(found: Plan, everything: bool) -> None:
+    """Settings, ranking, front, learners, floor and the best row in words."""
+    from rtsim.planning.rows import representatives
+    from rtsim.timing import units
+
+    design, base = found.design, found.design.base
+    render.line(
+        f"inference {base.inference_time} (mean {units.show(base.inference_time.mean)}), step "
+        f"{units.show(base.step_mean)}; {design.environment.name}; up to {design.max_workers} workers"
+    )
+    rows = sorted(found.rows, key=lambda row: row.value) if everything else representatives(found.rows)
+    what = "Every row" if everything else "The best of every rule and its options, with the fewest workers for it"
+    render.table(f"{what}; regret in reward per second", COLUMNS, [_cells(row) for row in rows], left=2)
+    render.table(
+        "Pareto front: more workers for less regret",
+        COLUMNS,
+        [_cells(row) for row in found.front],
+        left=2,
+    )
+    _show_notes(found)
+    best, floor = found.best, found.floors[-1]
+    render.line(
+        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}): {_number(floor.regret_per_s)} per "
+        f"second, {render.percent(floor.inaction_fraction)} inaction, actions {floor.delay_steps_mean:.2f} steps old."
+    )
+    if best is not None:
+        render.line(f"Best: {in_words(best)}.")
+
+
+def _show_notes(found: Plan) -> None:
+    from rtsim.planning import Measured
+
+    disagreeing = sum(bool(row.disagrees) for row in found.rows)
+    if disagreeing:
+        sure = sum(row.confirmed for row in found.rows)
+        render.line(
+            f"In {disagreeing} of {sure} simulated rows the prediction lies outside the 95 % interval; trust the "
+            "simulation there."
+        )
+    environment = found.design.environment
+    if isinstance(environment, Measured):
+        longest = max((len(row.prediction.delays) - 1 for row in found.rows if row.prediction), default=0)
+        if longest > environment.curve.longest:
+            render.line(
+                f"The delay curve ends at {environment.curve.longest} steps; longer delays, up to {longest} here, are "
+                "charged what its last point is."
+            )
+        best = found.best
+        if best is not None and best.prediction is not None:
+            width = environment.uncertainty(best.prediction.inaction, best.prediction.delays)
+            if width is not None:
+                rate = _number(width / found.design.base.step_mean)
+                render.line(f"The delay curve's own intervals leave ± {rate} per second on the regret of the best row.")
+    learning = found.learning
+    if learning is None:
+        render.line("Learning: nobody learns, as no --learning-time is given.")
+        return
+    enough = "from every transition" if learning.learners >= learning.required_learners else "not from all"
+    render.line(
+        f"Learning: {learning.required_learners} learners are needed to learn from every transition, ⌈τ_L/(B τ_M)⌉ "
+        f"(closed form, Riemer et al. 2025, Question 4); {learning.learners} learn {enough}: "
+        f"{learning.transitions_per_step:.3f} transitions per step, {learning.updates_per_s:.3g} updates per second. "
+        "What that costs in regret is unknown: no formula tells it for a given environment."
+    )
+
+
+def show_chosen(row: Row, says: str) -> None:
+    """The fewest workers for a target."""
+    render.line(f"Fewest workers with {says}: {in_words(row)}.")
+
+
+def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
+    """The highest rate of each rule."""
+    render.table(
+        f"Highest rate with up to {workers} workers and at most {100 * inaction:g} % inaction",
+        ["rule", "source", "workers", "steps per s", "inaction [95 %]", "delay ms"],
+        [
+            [
+                rate.key,
+                rate.source + (", simulated" if rate.confirmed and rate.source != "simulated" else ""),
+                str(rate.workers),
+                f"{rate.fps:.4g}" if rate.fps else "none",
+                render.percent(rate.inaction_fraction) + _interval(rate.inaction_fraction_ci95, 100),
+                "-" if rate.delay_s is None else f"{1e3 * rate.delay_s:.1f}",
+            ]
+            for rate in found
+        ],
+        left=2,
+    )
+
+
+def show_family(found: Sequence[Verdict], parameters: Mapping[str, int], says: str) -> None:
+    """Which models reach the target, the largest first."""
+    render.table(
+        f"Models from the largest down, until one has {says}",
+        ["model", "verdict", "parameters"],
+        [
+            [each.model, each.reason if each.row is None else in_words(each.row), f"{parameters[each.model]:,}"]
+            for each in found
+        ],
+        left=2,
+    )
+
+
+def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> None:
+    """Where a smaller model takes over."""
+    for each in found:
+        if each.p_minimax is None:
+            render.line(f"{each.always} is better than the other of {each.larger} and {each.smaller} at any p_minimax.")
+            continue
+        spread = "" if each.ci95 is None else f" ± {(each.ci95[1] - each.ci95[0]) / 2:.5f}"
+        render.line(
+            f"{each.larger} (score {scores[each.larger]:g}) is better above p_minimax {each.p_minimax:.5f}{spread} "
+            f"(simulated, 95 %), {each.smaller} (score {scores[each.smaller]:g}) below."
+        )
+        for model, row in ((each.larger, each.larger_row), (each.smaller, each.smaller_row)):
+            render.line(
+                f"  {model}: {row.key} with {row.workers} workers, {render.percent(row.inaction)} inaction, actions "
+                f"{render.number(row.delay_steps_mean)} steps late ({row.source})"
+            )
+    render.line(
+        "A model of score V is taken to earn V (1 - q) E[p_minimax^k] per step: nothing on the share q of default "
+        "steps, nor where the world has moved on in the k steps of delay."
+    )
+
+
+def in_words(row: Row) -> str:
+    """A row as a sentence's part."""
+    text = f"{row.key} with {row.workers} worker{'s' * (row.workers != 1)}"
+    sure = row.simulated if row.confirmed else None
+    if sure is None:
+        return f"{text}, {_number(row.regret_per_s)} per second ({row.source})"
+    mark = f"; {row.source} {_number(row.regret_per_s)}" if row.source != "simulated" else ""
+    disagrees = f", which disagrees in {row.disagrees}" if row.disagrees else ""
+    return (
+        f"{text}, {_number(sure.regret_per_s)}{_half(sure.regret_per_s_ci95)} per second (simulated{mark}{disagrees}), "
+        f"{render.percent(sure.inaction_fraction)} inaction"
+    )
+
+
+def _cells(row: Row) -> list[str]:
+    """A row of the table; simulated rows tell their numbers once, with intervals."""
+    sure = row.simulated
+    predicted = row.source != "simulated"
+    shown = row if predicted or sure is None else sure
+    return [
+        row.key,
+        row.source,
+        str(row.workers),
+        _number(shown.regret_per_s) if predicted else "-",
+        _number(shown.inaction_per_s),
+        _number(shown.delay_per_s),
+        "unknown",
+        render.percent(row.inaction_fraction) if predicted else "-",
+        render.number(shown.delay_steps_mean),
+        "-" if sure is None else _number(sure.regret_per_s) + _half(sure.regret_per_s_ci95),
+        _share(sure),
+        f"disagrees: {row.disagrees}" if row.disagrees else "",
+    ]
+
+
+def _share(sure: Simulated | None) -> str:
+    if sure is None:
+        return "-"
+    return render.percent(sure.inaction_fraction) + _half(sure.inaction_fraction_ci95, 100, 2)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _half(interval: tuple[float, float] | None, scale: float = 1.0, digits: int | None = None) -> str:
+    if interval is None:
+        return ""
+    half = scale * (interval[1] - interval[0]) / 2
+    return f" ± {half:.2g}" if digits is None else f" ± {half:.{digits}f}"
+
+
+def _interval(interval: tuple[float, float] | None, scale: float) -> str:
+    return "" if interval is None else f" [{scale * interval[0]:.2f}, {scale * interval[1]:.2f}]"
