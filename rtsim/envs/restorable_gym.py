@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 
 from rtsim.envs.default_policies import noop_of
 from rtsim.envs.emulator import Emulator
@@ -106,13 +107,21 @@ class RestorableGym(Restorable):
         self._env.close()
 
     def _copy(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-        # Large, and never changed by a step; P is the table of toy text.
-        shared = [env.action_space, env.observation_space, env.spec, getattr(env.unwrapped, "P", None)]
         try:
-            return copy.deepcopy(env, {id(part): part for part in shared})
+            return copy.deepcopy(env, {id(part): part for part in _constant(env)})
         except Exception as error:  # whatever the environment's own parts raise
             reason = " ".join(str(error).split())[:160]
             raise InvalidValue(f"{self.name} cannot be saved: copying it fails ({reason})") from error
+
+
+def _constant(env: Any) -> Iterator[Any]:
+    """What is large in an environment or its wrappers, and never changed by a step."""
+    while env is not None:
+        for name, part in vars(env).items():
+            # P is the table of toy text.
+            if isinstance(part, gymnasium.Space | EnvSpec) or (name == "P" and isinstance(part, dict)):
+                yield part
+        env = vars(env).get("env")
 
 
 def make(text: str) -> Restorable:
@@ -172,7 +181,7 @@ def random_sources(env: Any) -> Iterator[RandomSource]:
     >>> len(list(random_sources(env)))
     1
     """
-    waiting, seen = [env], {id(env)}
+    waiting, seen = [env], {id(env), *map(id, _constant(env))}
     while waiting and len(seen) < MOST_OBJECTS:
         thing = waiting.pop()
         if isinstance(thing, RandomSource):
