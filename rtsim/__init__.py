@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rtsim import live as live
     from rtsim import mdps as mdps
     from rtsim import pictures as pictures
+    from rtsim import planning as planning
     from rtsim import regret as regret
     from rtsim import rollout as rollout
     from rtsim import theory as theory
@@ -54,7 +55,7 @@ _HOMES = {
 }
 
 #: Modules for ``rtsim.pictures.…`` after ``import rtsim`` alone, loaded on first use too.
-_MODULES = ("agents", "envs", "learning", "live", "mdps", "pictures", "regret", "rollout", "theory")
+_MODULES = ("agents", "envs", "learning", "live", "mdps", "pictures", "planning", "regret", "rollout", "theory")
 
 __all__ = [
     "Comparison",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import plan_tables, render
 from rtsim.cli.arguments import Plan
-from rtsim.cli.settings import check_writable, needs_unit, step_time_of
+from rtsim.cli.settings import check_writable, files_read, needs_unit, step_time_of
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ MOST = 128
 
 def run(arguments: Plan) -> int:
     """Answer the question asked; print it, and draw it if asked to."""
-    check_writable(pictures=(arguments.plot,), inputs=(arguments.config, arguments.delay_curve))
+    check_writable(
+        pictures=(arguments.plot,),
+        inputs=(*files_read(arguments), arguments.delay_curve, arguments.profile.partition("#")[0]),
+    )
     _check_questions(arguments)
     with render.progress() as update:
         update("loading the compiled clock (the first time it compiles, 10 to 30 s)", 0, 1)

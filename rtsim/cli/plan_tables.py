@@ -25,7 +25,7 @@ COLUMNS = [
     "delay steps",
     "simulated regret",
     "simulated inaction",
-    "",
+    "note",
 ]
 
 
@@ -58,9 +58,19 @@ def show_plan(found: Plan, everything: bool) -> None:
         render.line(f"Best: {in_words(best)}.")
 
 
+#: What ranking these rules assumes of the network.
+ASSUMED = {
+    "chunking": "the network makes all actions of a chunk in the time of one, unless growth=X is given",
+    "pipeline": "the network can be cut into as many layers of equal time as there are workers",
+}
+
+
 def _show_notes(found: Plan) -> None:
     from rtsim.planning import Measured
 
+    told = {row.alg for row in found.front} | ({found.best.alg} if found.best else set())
+    for rule in sorted(told & set(ASSUMED)):
+        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --alg leaves it out.")
     disagreeing = sum(bool(row.disagrees) for row in found.rows)
     if disagreeing:
         sure = sum(row.confirmed for row in found.rows)
@@ -87,11 +97,12 @@ def _show_notes(found: Plan) -> None:
         render.line("Learning: nobody learns, as no --learning-time is given.")
         return
     enough = "from every transition" if learning.learners >= learning.required_learners else "not from all"
+    updates = render.number(learning.updates_per_s)
     render.line(
         f"Learning: {learning.required_learners} learners are needed to learn from every transition, ⌈τ_L/(B τ_M)⌉ "
         f"(closed form, Riemer et al. 2025, Question 4); {learning.learners} learn {enough}: "
-        f"{learning.transitions_per_step:.3f} transitions per step, {learning.updates_per_s:.3g} updates per second. "
-        "What that costs in regret is unknown: no formula tells it for a given environment."
+        f"{learning.transitions_per_step:.3f} transitions per step, {updates} updates per "
+        "second. What that costs in regret is unknown: no formula tells it for a given environment."
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
-from rtsim.cli.arguments import COMMANDS, ScenarioArguments, Sweep
+from rtsim.cli.arguments import COMMANDS, Plan, ScenarioArguments, Sweep
 from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, read_text
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def check_writable(*paths: str, pictures: tuple[str, ...] = (), inputs: tuple[st
         raise FileProblem(f"cannot write one of {', '.join(map(repr, wanted))[:200]}: {error}") from error
 
 
-def files_read(arguments: ScenarioArguments) -> tuple[str, ...]:
+def files_read(arguments: ScenarioArguments | Plan) -> tuple[str, ...]:
     """The files these arguments name as inputs."""
     laws = (arguments.inference_time, arguments.learning_time, arguments.dispatch_time)
     profiles = [re.findall(r"profile:([^#]+)#", law) for law in laws]

@@ -107,10 +107,23 @@ def worker_numbers(variant: Variant, base: Scenario, most: int) -> list[int]:
     if variant.layered:
         return [n for n in _around(base, most) if n > 1]
     if variant.rule.rule.single_worker:
-        return [1]
+        # Layers of a pipeline run in parallel.
+        return [n for n in (variant.rule.inferences_in_flight,) if n <= most]
     if predictable(variant.scenario(base, 1)):
-        return list(range(1, most + 1))
+        return every(most)
     return _around(variant.scenario(base, 1), most)
+
+
+def every(most: int) -> list[int]:
+    """All numbers up to 256, then each 2 % more than the last, and ``most``.
+
+    >>> every(300)[-5:]
+    [282, 287, 292, 297, 300]
+    """
+    found = list(range(1, min(most, 256) + 1))
+    while found[-1] < most:
+        found.append(min(found[-1] + found[-1] // 50, most))
+    return found
 
 
 def _around(scenario: Scenario, most: int) -> list[int]:

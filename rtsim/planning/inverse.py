@@ -140,7 +140,10 @@ def largest_model(
     for model, design in designs.items():
         try:
             check_floor(design, target)
-            found.append(Verdict(model, fewest_workers(plan(design, on_progress=on_progress), target)))
+            ranked = plan(design, on_progress=on_progress)
+            if ranked.interrupted:
+                raise KeyboardInterrupt
+            found.append(Verdict(model, fewest_workers(ranked, target)))
             break
         except NoPlan as no:
             found.append(Verdict(model, None, str(no)))

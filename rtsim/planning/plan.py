@@ -13,7 +13,7 @@ from rtsim import theory
 from rtsim.clocks import simulate
 from rtsim.errors import InvalidValue
 from rtsim.intervals import Estimate, fraction_ci95, mean_ci95
-from rtsim.planning.candidates import Variant, variants, worker_numbers
+from rtsim.planning.candidates import Variant, every, variants, worker_numbers
 from rtsim.planning.environment import Environment
 from rtsim.planning.floor import Floor, floor
 from rtsim.planning.predict import Run, closed_form, numerical, runs, simulated, warmup
@@ -27,6 +27,8 @@ from rtsim.version import __version__
 SCHEMA = "rtsim.plan/1"
 #: Seeds, and steps after the warm-up, of the first look at a row without a formula.
 LOOKS, LOOK_STEPS = 4, 1_000
+#: Largest budget of workers.
+MOST_WORKERS = 4096
 #: Variants of the short list, and rounds in which rows that then promise more are confirmed too, so many at a time.
 SHORT_LIST, ROUNDS, MORE = 12, 4, 6
 
@@ -67,7 +69,7 @@ class PlanDesign:
     seeds: int = 5
 
     def __post_init__(self) -> None:
-        whole(self.max_workers, "max_workers", 1, MAX_WORKERS)
+        whole(self.max_workers, "max_workers", 1, MOST_WORKERS)
         whole(self.seeds, "seeds", 2, 10_000)
         if self.max_learners is not None:
             whole(self.max_learners, "max_learners", 1, MAX_WORKERS)
@@ -110,13 +112,14 @@ class Learning:
         As many as the budget has of them.
     transitions_per_step : float
         Transitions learned from per environment step with these, at most 1.
-    updates_per_s : float
+    updates_per_s : float or None
+        None if updates take no time.
     """
 
     required_learners: int
     learners: int
     transitions_per_step: float
-    updates_per_s: float
+    updates_per_s: float | None
     source: str = "closed form"
 
 
@@ -141,14 +144,14 @@ class Plan:
 
     @cached_property
     def floors(self) -> list[Floor]:
-        """The floor for every number of workers up to the budget."""
-        return [self.design.floor(workers) for workers in range(1, self.design.max_workers + 1)]
+        """The floor by number of workers up to the budget; beyond 256 not of all."""
+        return [self.design.floor(workers) for workers in every(self.design.max_workers)]
 
     @cached_property
     def single_floors(self) -> list[Floor]:
         """The same for rules with one action per inference, whose capacity limit is max(0, 1 − N τ_M/τ̄_θ)."""
         design = self.design
-        return [floor(design.base, design.environment, workers) for workers in range(1, design.max_workers + 1)]
+        return [floor(design.base, design.environment, workers) for workers in every(design.max_workers)]
 
     @property
     def learning(self) -> Learning | None:
@@ -158,7 +161,9 @@ class Plan:
             return None
         needed = theory.required_learners(base.learning_time.mean, base.batch, base.step_mean)
         given = min(needed, self.design.max_learners or needed)
-        per_second = given / base.learning_time.mean if base.learning_time.mean else np.inf
+        if base.learning_time.mean == 0:
+            return Learning(needed, given, 1.0, None)
+        per_second = given / base.learning_time.mean
         return Learning(needed, given, min(per_second * base.batch * base.step_mean, 1.0), per_second)
 
     def to_json(self) -> dict[str, Any]:
@@ -278,6 +283,8 @@ def _look(found: Plan, on_progress: Progress) -> None:
 def _confirm(found: Plan, on_progress: Progress) -> None:
     """Simulate the short list, then what promises more than the best of it."""
     design = found.design
+    if not found.rows:
+        raise NoPlan(f"no rule given can do with {design.max_workers} workers; a pipeline takes one for each layer")
     wanted = representatives(found.rows)
     if not (isinstance(design.environment, Tabular) and not design.environment.free):
         wanted = wanted[:SHORT_LIST]

@@ -11,12 +11,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsim.errors import InvalidValue
 from rtsim.theory.inaction import capacity_limit
 from rtsim.theory.inputs import count, positive
 from rtsim.timing.laws import Law
 
 Floats = NDArray[np.float64]
 
+#: Longest inference that delays are told of, steps.
+LONGEST = 1_000_000
 #: Equally likely parts that a law is cut into, moments within a step, and steps that a fixed grid is looked at for.
 PARTS, MOMENTS, STEPS = 20_000, 64, 8_192
 
@@ -63,7 +66,9 @@ def steps_of(law: Law, step: float) -> Floats:
     array([0.  , 0.25, 0.5 , 0.25])
     """
     positive(step=step)
-    found = np.ceil(_sorted_times(law) / step * (1 - 1e-12)).astype(np.int64)
+    times = _sorted_times(law)
+    _check_length(times, step)
+    found = np.ceil(times / step * (1 - 1e-12)).astype(np.int64)
     return np.bincount(found) / len(found)
 
 
@@ -158,6 +163,7 @@ def held_delays(maximum: float, step: float, workers: int) -> Floats:
     if maximum <= 0:
         return np.ones(1)
     # Whole nanoseconds, as the rules count: releases and steps that coincide must do so here.
+    _check_length(np.array([maximum]), step)
     cycle, share = round(maximum * 1e9), -(-round(maximum * 1e9) // workers)
     starts = np.rint(np.arange(STEPS + 1) * (step * 1e9)).astype(np.int64)
     into = starts % cycle
@@ -203,8 +209,16 @@ def youngest(law: Law, step: float, workers: int, chunk: int = 1) -> Floats:
     return np.asarray(np.diff(np.minimum(np.cumsum(made), total), prepend=0.0))
 
 
+def _check_length(times: Floats, step: float) -> None:
+    if not times[-1] <= LONGEST * step:
+        raise InvalidValue(
+            f"inference times reach {times[-1]:.3g} s, more than {LONGEST} steps of {step:.3g} s; give longer steps"
+        )
+
+
 def _in_steps(times: Floats, ages: Floats, weights: Floats, step: float) -> Floats:
     """Probabilities of ⌈(u + τ)/τ_M⌉ for τ one of ``times``, ascending, and u one of ``ages`` with ``weights``."""
+    _check_length(times, step)
     longest = int(np.ceil((times[-1] + ages[-1]) / step))
     edges = np.arange(longest + 1) * step
     within = sum(
