@@ -21,8 +21,11 @@ LIMITS = (
     "means over the states that this policy visits; p_minimax, the least over all states and actions, may be lower",
     "observations are equal or not: what no agent could tell apart counts as different",
     "an action is judged by the reward of a short rollout under this policy, not by the best there is",
+    "a branch whose episode is over counts as foretold, and in it every action is best",
     "what an environment decides from its saved state, such as a game's next pieces, is the same in all branches",
 )
+#: Share of branches ended from which on it is said.
+MUCH = 0.1
 
 
 def run(arguments: Measure) -> int:
@@ -106,6 +109,12 @@ def _tell(arguments: Measure, found: Predictability, fps: float | None) -> None:
     ):
         if done < wanted:
             render.note(f"rtsim: {done} of {wanted} {what} within --seconds {arguments.seconds:g}")
+    over = max(point.ended for point in found.points)
+    if over > MUCH:
+        render.note(
+            f"rtsim: up to {render.percent(over, 0)} of the branches end within the delays and count as foretold; "
+            "shorter --delays say more"
+        )
     with render.printing():
         if arguments.json:
             about = {"schema": "rtsim.measure/1", "policy": arguments.policy, "limits": LIMITS}

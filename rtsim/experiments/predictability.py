@@ -121,29 +121,28 @@ def measure(
 ) -> Predictability:
     """Estimate how fast an environment becomes unpredictable, and what a delay costs a policy in it.
 
-        Parameters
-        ----------
-        world : Restorable
-            E.g. of :func:`rtsim.envs.restorable.restorable`; left in some state.
-        policy : Policy
-            Visits the states, acts in branches and rollouts, and is run late; e.g. of
-            :func:`rtsim.envs.restorable.policy_of`.
-        effort : Effort, optional
-        on_progress : callable(what, done, total), optional
+    Parameters
+    ----------
+    world : Restorable
+        E.g. of :func:`rtsim.envs.restorable.restorable`; left in some state.
+    policy : Policy
+        Visits the states, acts in branches and rollouts, and is run late; e.g. of
+        :func:`rtsim.envs.restorable.policy_of`.
+    effort : Effort, optional
+    on_progress : callable(what, done, total), optional
 
-        Returns
-        -------
-        Predictability
+    Returns
+    -------
+    Predictability
 
-        Examples
-        --------
-        >>> from rtsim.delay_curve import DelayCurve, Point
-    from rtsim.envs.restorable import policy_of, restorable
-        >>> world = restorable("mdp:jump(n=50, p=0.9)")
-        >>> found = measure(world, policy_of("best", world), Effort(delays=(1, 2), visit_steps=20, horizon=1, runs=4))
-        >>> low, high = found.best_action["default"].ci95
-        >>> low < 0.9 < high
-        True
+    Examples
+    --------
+    >>> from rtsim.envs.restorable import policy_of, restorable
+    >>> world = restorable("mdp:jump(n=50, p=0.9)")
+    >>> found = measure(world, policy_of("best", world), Effort(delays=(1, 2), visit_steps=20, horizon=1, runs=4))
+    >>> low, high = found.best_action["default"].ci95
+    >>> low < 0.9 < high
+    True
     """
     effort = effort or Effort()
     report = on_progress or (lambda what, done, total: None)
@@ -218,20 +217,19 @@ def _mean(rewards: Floats) -> tuple[float, float]:
 def late_reward(world: Restorable, policy: Policy, delay: int | None, steps: int, key: tuple[int, ...]) -> float:
     """Reward per step of a policy whose actions all come k steps late, one for every step; None: the default policy's.
 
-        Before the first action of an episode comes, the default policy acts; the first k steps of the run do not count.
+    Before the first action of an episode comes, the default policy acts; the first k steps of the run do not count.
 
-        Examples
-        --------
-        The mean of 0/1 rewards in the delay worst case, beside the exact gain:
+    Examples
+    --------
+    The mean of 0/1 rewards in the delay worst case, beside the exact gain:
 
-        >>> from rtsim import mdps, theory
-        >>> from rtsim.delay_curve import DelayCurve, Point
-    from rtsim.envs.restorable import policy_of, restorable
-        >>> world = restorable("mdp:jump(n=10, p=0.9)")
-        >>> found = late_reward(world, policy_of("best", world), 2, 4000, (0,))
-        >>> exact = theory.delayed_gain(mdps.of("jump(n=10, p=0.9)"), range(10), 2)
-        >>> round(found, 1), round(exact, 1)
-        (0.8, 0.8)
+    >>> from rtsim import mdps, theory
+    >>> from rtsim.envs.restorable import policy_of, restorable
+    >>> world = restorable("mdp:jump(n=10, p=0.9)")
+    >>> found = late_reward(world, policy_of("best", world), 2, 4000, (0,))
+    >>> exact = theory.delayed_gain(mdps.of("jump(n=10, p=0.9)"), range(10), 2)
+    >>> round(found, 1), round(exact, 1)
+    (0.8, 0.8)
     """
     seed = seed_of(*key)
     random = np.random.default_rng([seed, 1])

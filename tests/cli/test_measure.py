@@ -63,6 +63,12 @@ def test_measure_reads_settings_from_toml(tmp_path: Path, capsys):
     assert json.loads(capsys.readouterr().out)["effort"]["delays"] == [1]
 
 
+def test_measure_says_where_episodes_end_within_the_delays(capsys):
+    words = ["measure", "--env", "CartPole-v1", *QUICK[:-4], "--delays", "1", "90", "--horizon", "2"]
+    assert main(words) == 0
+    assert "100 % of the branches end within the delays" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "words, says",
     [
