@@ -14,6 +14,7 @@ from scipy import stats
 
 from rtsim import mdps, theory
 from rtsim.envs.restorable import Policy, Restorable, RestorableMDP, policy_of, restorable
+from rtsim.envs.restorable_gym import RestorableGym
 from rtsim.errors import InvalidValue
 from rtsim.experiments.branches import Effort, as_good_as_the_best, best_actions
 from rtsim.experiments.effective_p import (
@@ -26,6 +27,7 @@ from rtsim.experiments.effective_p import (
 )
 from rtsim.experiments.predictability import Predictability, late_reward, measure
 from rtsim.intervals import mean_interval
+from tests.envs.worlds import Count
 
 ALARM = 1e-6
 BRANCHES = 24
@@ -184,7 +186,7 @@ def expected_late_reward(mdp: mdps.TabularMDP, policy: np.ndarray, delay: int, s
 @pytest.mark.parametrize(
     "text, mixes",
     [
-        ("jump(n=6, p=0.8)", True),
+        ("jump(n=3, p=0.8)", True),
         ("delay(n=5, p=0.7, reward=bernoulli)", True),
         ("aliased(groups=2, copies=2, p=0.9)", True),
         # By chance it halts at the goal, for ever; 300 steps are too few for that.
@@ -205,6 +207,13 @@ def test_reward_of_late_actions_is_that_of_the_delayed_chain(text: str, mixes: b
     assert interval[0] - 1e-12 <= exact <= interval[1] + 1e-12, (mean, exact)
     # And in the long run that is theory's gain; what the beginning adds is of the order of mixing time / steps.
     assert not mixes or exact == pytest.approx(theory.delayed_gain(mdp, policy, delay), abs=20 / steps)
+
+
+def test_action_of_a_former_episode_gives_way_to_the_default_policy():
+    env = Count(length=4)  # observations are steps of the episode; step i pays i
+    reward = late_reward(RestorableGym(env), lambda world, random: 10 + world.observation, 2, 10, (0,))
+    assert env.given == [[0, 0, 10, 11]] * 3
+    assert reward == (2 + 3 + 2 * (0 + 1 + 2 + 3)) / 10  # but for the first two steps
 
 
 def test_late_default_policy_earns_what_its_chain_does():
