@@ -34,8 +34,8 @@ from rtsim.experiments.effective_p import (
 )
 from rtsim.intervals import mean_interval
 
-#: Streams of random numbers, beside those of branches.
-_RUN, _BOOTSTRAP = 4, 5
+#: Stream of random numbers of the runs, beside those of branches.
+_RUN = 4
 
 OnProgress = Callable[[str, float, float], None]
 
@@ -165,7 +165,6 @@ def measure(
 
 
 def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -> Predictability:
-    random = np.random.default_rng([effort.seed, _BOOTSTRAP])
     points = [
         Ahead(
             under,
@@ -180,11 +179,10 @@ def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -
 
     def effective(column: int) -> dict[str, Effective]:
         return {
-            under: effective_of_states(found[:, mode, :, column], effort.delays, random)
-            for mode, under in enumerate(UNDER)
+            under: effective_of_states(found[:, mode, :, column], effort.delays) for mode, under in enumerate(UNDER)
         }
 
-    found_p = effective_of_runs(rewards, effort.delays, random)
+    found_p = effective_of_runs(rewards, effort.delays)
     *late, default = (_mean(rewards[:, j]) for j in range(rewards.shape[1]))
     curve = DelayCurve(
         tuple(Point(k, *mean) for k, mean in zip((0, *effort.delays), late, strict=True)),
