@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
@@ -65,12 +65,17 @@ ASSUMED = {
 }
 
 
+def _show_assumed(keys: Iterable[str]) -> None:
+    """What is assumed of the rules shown, by their keys."""
+    shown = {key.partition("(")[0].partition(",")[0] for key in keys}
+    for rule in sorted(shown & set(ASSUMED)):
+        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --alg without it leaves it out.")
+
+
 def _show_notes(found: Plan) -> None:
     from rtsim.planning import Measured
 
-    told = {row.alg for row in found.front} | ({found.best.alg} if found.best else set())
-    for rule in sorted(told & set(ASSUMED)):
-        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --alg leaves it out.")
+    _show_assumed([row.key for row in found.front])
     disagreeing = sum(bool(row.disagrees) for row in found.rows)
     if disagreeing:
         sure = sum(row.confirmed for row in found.rows)
@@ -129,6 +134,7 @@ def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
         ],
         left=2,
     )
+    _show_assumed(rate.key for rate in found)
 
 
 def show_family(found: Sequence[Verdict], parameters: Mapping[str, int], says: str) -> None:
@@ -142,6 +148,7 @@ def show_family(found: Sequence[Verdict], parameters: Mapping[str, int], says: s
         ],
         left=2,
     )
+    _show_assumed(each.row.key for each in found if each.row is not None)
 
 
 def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> None:
@@ -157,9 +164,10 @@ def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> 
         )
         for model, row in ((each.larger, each.larger_row), (each.smaller, each.smaller_row)):
             render.line(
-                f"  {model}: {row.key} with {row.workers} workers, {render.percent(row.inaction)} inaction, actions "
+                f"  {model}: {_who(row)}, {render.percent(row.inaction)} inaction, actions "
                 f"{render.number(row.delay_steps_mean)} steps late ({row.source})"
             )
+    _show_assumed(row.key for each in found for row in (each.larger_row, each.smaller_row))
     render.line(
         "A model of score V is taken to earn V (1 - q) E[p_minimax^k] per step: nothing on the share q of default "
         "steps, nor where the world has moved on in the k steps of delay."
@@ -168,7 +176,7 @@ def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> 
 
 def in_words(row: Row) -> str:
     """A row as a sentence's part."""
-    text = f"{row.key} with {row.workers} worker{'s' * (row.workers != 1)}"
+    text = _who(row)
     sure = row.simulated if row.confirmed else None
     if sure is None:
         return f"{text}, {_number(row.regret_per_s)} per second ({row.source})"
@@ -178,6 +186,10 @@ def in_words(row: Row) -> str:
         f"{text}, {_number(sure.regret_per_s)}{_half(sure.regret_per_s_ci95)} per second (simulated{mark}{disagrees}), "
         f"{render.percent(sure.inaction_fraction)} inaction"
     )
+
+
+def _who(row: Row) -> str:
+    return f"{row.key} with {row.workers} worker{'s' * (row.workers != 1)}"
 
 
 def _cells(row: Row) -> list[str]:

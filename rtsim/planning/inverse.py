@@ -186,8 +186,9 @@ def highest_rates(
     """The highest rate that each rule serves with all workers of the budget, highest first.
 
     Bisected between the capacity's rate, at which all workers are always busy (no rule goes beyond), and a hundredth
-    of it. The first are simulated longer, and lowered by 2 % until the simulation meets the target, until the first
-    ``confirmed`` of them all have been.
+    of it. Deadlines and chunks are whole numbers of steps, so that inaction need not fall with the rate: a higher rate
+    that meets the target again can be missed. The first are simulated longer, and lowered by 2 % until the simulation
+    meets the target, until the first ``confirmed`` of them all have been.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class Best(NamedTuple):
         return "best found" if self.complete else "best found, search stopped"
 
 
-def reference(mdp: TabularMDP, schedule: Schedule) -> Best:
+def reference(mdp: TabularMDP, schedule: Schedule, *, prove: bool = True) -> Best:
     """The best memoryless policy under one Schedule: proved where it can be, else the best found by trying.
 
     * No action moves the state otherwise than another: each observed state has its own best guess, that of the least
@@ -71,6 +71,8 @@ def reference(mdp: TabularMDP, schedule: Schedule) -> Best:
     ----------
     mdp : TabularMDP
     schedule : Schedule
+    prove : bool
+        Whether the second of these is tried, which may take seconds; else such a Schedule is searched as others are.
 
     >>> import rtsim
     >>> from rtsim import mdps
@@ -78,6 +80,10 @@ def reference(mdp: TabularMDP, schedule: Schedule) -> Best:
     >>> best = reference(mdps.of("delay(n=4, p=0.1)"), late)
     >>> best.policy.table, best.label  # two steps late: most likely two states further
     (array([2, 3, 0, 1]), 'exact')
+    >>> one_step = rtsim.simulate(rtsim.Scenario("max_time", 0.5, workers=1, step_time=1.0, steps=100))
+    >>> alternate = mdps.of("alternate")
+    >>> reference(alternate, one_step).label, reference(alternate, one_step, prove=False).label
+    ('exact', 'best found')
     """
     acted = np.flatnonzero(schedule.acted)
     if not len(acted):
@@ -85,7 +91,7 @@ def reference(mdp: TabularMDP, schedule: Schedule) -> Best:
     if (table := least_expected(mdp, schedule)) is not None:
         return Best(Tabular(table), True)
     delays, between = schedule.delay_steps, np.diff(acted)
-    if not np.ptp(delays) and len(between) and not np.ptp(between):
+    if prove and not np.ptp(delays) and len(between) and not np.ptp(between):
         found = _in_theory(mdp, int(delays[0]), int(between[0]))
         if found is not None and found.exact:
             return Best(Tabular(found.policy), True)
