@@ -72,7 +72,7 @@ def run(arguments: Measure) -> int:
         figure = p.plot_predictability(found, title=f"{found.env}, policy {arguments.policy}")
         for path in p.save_figure(figure, arguments.plot, p.predictability_rows(found)):
             render.wrote(path)
-    return 0
+    return 130 if found.interrupted else 0
 
 
 def _file(policy: str) -> str:
@@ -108,7 +108,8 @@ def _tell(arguments: Measure, found: Predictability, fps: float | None) -> None:
         (found.runs, found.effort.runs, "runs"),
     ):
         if done < wanted:
-            render.note(f"rtsim: {done} of {wanted} {what} within --seconds {arguments.seconds:g}")
+            why = "interrupted" if found.interrupted else f"--seconds {arguments.seconds:g}"
+            render.note(f"rtsim: {done} of {wanted} {what} ({why})")
     over = max(point.ended for point in found.points)
     if over > MUCH:
         render.note(

@@ -16,7 +16,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,8 @@ class Predictability:
     curve : DelayCurve
         Reward per step at delay 0 and each delay, and of the default policy alone; its ``save`` writes what
         ``rtsim plan --delay-curve`` reads.
+    interrupted : bool
+        A KeyboardInterrupt ended it early.
     """
 
     env: str
@@ -88,6 +90,7 @@ class Predictability:
     best_action: dict[str, Effective]
     rewards: Effective
     curve: DelayCurve
+    interrupted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """JSON values of all that was found."""
@@ -102,6 +105,7 @@ class Predictability:
             "effort": {**asdict(self.effort), "seconds": None if math.isinf(seconds) else seconds},
             "states": self.states,
             "runs": self.runs,
+            "interrupted": self.interrupted,
             "p_effective": self.p_effective(),
             "predictable": ahead,
             "delay_curve": self.curve.to_json(),
@@ -134,6 +138,7 @@ def measure(
     Returns
     -------
     Predictability
+        Of at least two states and two runs, also if a KeyboardInterrupt came after two states: then of no more runs.
 
     Examples
     --------
@@ -147,24 +152,37 @@ def measure(
     effort = effort or Effort()
     report = on_progress or (lambda what, done, total: None)
     begun = time.monotonic()
-    values = []
-    for index in range(effort.states):
-        if index >= 2 and time.monotonic() - begun > effort.seconds / 2:
-            break
+
+    def at(index: int) -> Floats:
         report("branching", index, effort.states)
-        values.append(at_state(world, policy, effort, index))
-    found = np.stack(values)  # (states, default or policy, delays, five numbers)
-    rewards = []
-    for run in range(effort.runs):
-        if run >= 2 and time.monotonic() - begun > effort.seconds:
-            break
+        return at_state(world, policy, effort, index)
+
+    def late(run: int) -> Floats:
         report("acting late", run, effort.runs)
-        late = [late_reward(world, policy, k, effort.steps, (effort.seed, _RUN, run)) for k in (0, *effort.delays)]
-        rewards.append([*late, late_reward(world, policy, None, effort.steps, (effort.seed, _RUN, run))])
-    return _result(world, effort, found, np.array(rewards))
+        delays = (0, *effort.delays, None)
+        return np.array([late_reward(world, policy, k, effort.steps, (effort.seed, _RUN, run)) for k in delays])
+
+    values, stopped = _until(at, effort.states, begun + effort.seconds / 2)
+    rewards, stopped_late = _until(late, effort.runs, -math.inf if stopped else begun + effort.seconds)
+    found = _result(world, effort, np.stack(values), np.stack(rewards))
+    return replace(found, interrupted=stopped or stopped_late)
+
+
+def _until(item: Callable[[int], Floats], number: int, end: float) -> tuple[list[Floats], bool]:
+    """Items 0..number-1: at least two, and none begun after the end or an interruption, which the second part tells."""
+    found: list[Floats] = []
+    try:
+        while len(found) < number and (len(found) < 2 or time.monotonic() < end):
+            found.append(item(len(found)))
+    except KeyboardInterrupt:
+        if len(found) < 2:
+            raise
+        return found, True
+    return found, False
 
 
 def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -> Predictability:
+    """``found`` (states, default or policy, delays, five numbers) and ``rewards`` (runs, delays + 2) as a result."""
     points = [
         Ahead(
             under,

@@ -329,6 +329,26 @@ def test_time_that_is_up_leaves_two_states_and_two_runs():
     assert (found.states, found.runs) == (2, 2)
 
 
+@pytest.mark.parametrize("what, done", [("branching", (3, 2)), ("acting late", (5, 3))])
+def test_interrupted_measurement_keeps_what_is_finished(what: str, done: tuple[int, int]):
+    def report(doing: str, index: float, total: float) -> None:
+        if (doing, index) == (what, 3):
+            raise KeyboardInterrupt
+
+    world = restorable("mdp:jump")
+    found = measure(world, policy_of("best", world), Effort((1,), states=5, branches=2, runs=5, steps=9), report)
+    assert (found.states, found.runs, found.interrupted) == (*done, True)
+
+
+def test_measurement_interrupted_at_its_beginning_has_nothing_to_tell():
+    def report(doing: str, index: float, total: float) -> None:
+        raise KeyboardInterrupt
+
+    world = restorable("mdp:jump")
+    with pytest.raises(KeyboardInterrupt):
+        measure(world, policy_of("best", world), Effort((1,)), report)
+
+
 def test_worse_actions_are_told_from_the_best_only_where_repeats_show_it():
     random = np.random.default_rng(0)
     noise = random.normal(size=(400, 1))
