@@ -9,6 +9,7 @@ import numpy as np
 from rtsim import theory
 from rtsim.planning.environment import Environment
 from rtsim.scenario import Scenario
+from rtsim.timing import Law
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def floor(base: Scenario, environment: Environment, workers: int, chunk: int = 1
     """
     law, step = base.inference_time, base.step_mean
     shares = theory.youngest(law, step, workers, chunk)
-    if law.least_mean < law.mean:  # a law that changes over time has no age of its own to go by
+    # Where times change, or steps are random, how many steps an inference lasts at least is not known.
+    if law.least_mean < law.mean or isinstance(base.step_time, Law):
         shares = np.array([1.0 - theory.capacity_limit(workers * chunk, step, law.least_mean)])
     acted = float(shares.sum())
     least = environment.least(shares)

@@ -71,6 +71,12 @@ class PlanDesign:
     def __post_init__(self) -> None:
         whole(self.max_workers, "max_workers", 1, MOST_WORKERS)
         whole(self.seeds, "seeds", 2, 10_000)
+        least = 4 * self.base.least_workers
+        if self.base.steps < least:
+            raise InvalidValue(
+                f"an inference takes about {self.base.least_workers} steps, of which a simulation of "
+                f"{self.base.steps} tells nothing; give at least --steps {least}"
+            )
         if self.max_learners is not None:
             whole(self.max_learners, "max_learners", 1, MAX_WORKERS)
 
@@ -227,9 +233,10 @@ def predict(design: PlanDesign, variant: Variant, workers: int) -> Row:
     short = None
     if prediction is None:
         seeds = range(design.base.seed, design.base.seed + LOOKS)
-        looked = runs(scenario, seeds, min(LOOK_STEPS, design.base.steps))
+        steps = min(max(LOOK_STEPS, 10 * design.base.least_workers), design.base.steps)
+        looked = runs(scenario, seeds, steps)
         prediction = simulated(looked)
-        short = _summary(design, looked, min(LOOK_STEPS, design.base.steps))
+        short = _summary(design, looked, steps)
     parts, step = design.environment.parts(prediction.inaction, prediction.delays), design.base.step_mean
     return Row(
         alg=variant.rule.name,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rtsim import theory
 from rtsim.clocks import tally
+from rtsim.errors import InvalidValue
 from rtsim.experiments.closed_forms import inaction_fraction
 from rtsim.planning.remembered import remembered
 from rtsim.scenario import Scenario
@@ -109,7 +110,11 @@ def numerical(scenario: Scenario) -> Prediction | None:
         return None
     deadline = scenario.setting().steps(options["deadline"], "deadline")  # type: ignore[arg-type]
     law, step = scenario.duration_law, scenario.step_mean
-    blocked, on_time = _blocking(law, step, scenario.workers), 1.0 - theory.late_probability(law, step, deadline)
+    try:
+        blocked = _blocking(law, step, scenario.workers)
+    except InvalidValue:  # too long a tail
+        return None
+    on_time = 1.0 - theory.late_probability(law, step, deadline)
     if not blocked.exact and blocked.upper - blocked.lower > NARROW:
         return None
     inaction = 1.0 - (1.0 - (blocked.lower + blocked.upper) / 2) * on_time
@@ -187,6 +192,7 @@ def _plain(scenario: Scenario) -> bool:
         and not isinstance(scenario.step_time, Law)
         and law.spells is None
         and law.least_mean == law.mean > 0
+        and theory.well_cut(law)
     )
 
 

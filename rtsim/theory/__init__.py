@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         spread_delays,
         steps_of,
         variation,
+        well_cut,
         youngest,
     )
     from rtsim.theory.average_reward import Optimum, gaps, optimum
@@ -96,6 +97,7 @@ _HOMES = {
     "steps_of": "rtsim.theory.ages",
     "time_triggered_inaction": "rtsim.theory.loss",
     "variation": "rtsim.theory.ages",
+    "well_cut": "rtsim.theory.ages",
     "youngest": "rtsim.theory.ages",
 }
 
@@ -149,6 +151,7 @@ __all__ = [
     "time_triggered_inaction",
     "unsynchronised_inaction",
     "variation",
+    "well_cut",
     "youngest",
 ]
 

@@ -44,6 +44,16 @@ def variation(law: Law) -> float:
     return float(times.std() / times.mean()) if spread > 0 else 0.0
 
 
+def well_cut(law: Law) -> bool:
+    """Whether :data:`PARTS` parts tell a law's mean to 1 %, as they do not of one whose variance is infinite.
+
+    >>> from rtsim.timing import law
+    >>> well_cut(law("exp(mean=84ms)")), well_cut(law("pareto(mean=84ms, alpha=1.2)"))
+    (True, False)
+    """
+    return bool(abs(_sorted_times(law).mean() - law.mean) <= 0.01 * law.mean)
+
+
 def steps_of(law: Law, step: float) -> Floats:
     """Probabilities that an inference takes 0, 1, 2, … steps, rounded up: ⌈τ_θ/τ_M⌉ (Riemer et al. 2025, Eq. 4).
 
@@ -112,13 +122,15 @@ def free_delays(law: Law, step: float, workers: int) -> Floats:
     positive(step=step)
     workers = count(workers, "workers")
     times = _sorted_times(law)
-    ages = (np.arange(MOMENTS) + 0.5) / MOMENTS * step
+    if times[-1] <= 0:
+        return np.ones(1)
+    edges = np.linspace(0.0, step, MOMENTS + 1)
     sums = np.concatenate([[0.0], np.cumsum(times)])
-    shorter = np.searchsorted(times, ages, side="right")
-    survival = 1.0 - shorter / PARTS
-    limited = (sums[shorter] + (PARTS - shorter) * ages) / PARTS
-    density = survival * np.maximum(1.0 - limited / times.mean(), 0.0) ** (workers - 1)
-    return _in_steps(times, ages, density / density.sum(), step)
+    shorter = np.searchsorted(times, edges, side="right")
+    limited = (sums[shorter] + (PARTS - shorter) * edges) / PARTS
+    # Chance that none of the workers has ended an inference so recently; its falls are the density above.
+    older = np.maximum(1.0 - limited / times.mean(), 0.0) ** workers
+    return _in_steps(times, (edges[:-1] + edges[1:]) / 2, -np.diff(older) / (1.0 - older[-1]), step)
 
 
 def spread_delays(law: Law, step: float) -> Floats:

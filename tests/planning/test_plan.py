@@ -162,7 +162,7 @@ def test_curve_measured_at_another_rate_is_refused(capsys: pytest.CaptureFixture
         (["--highest-rate", "--target", "1"], "--inaction-target"),
         (["--p-minimax", "2"], "probability"),
         (["--p-minimax", "0.9", "--alg", "pipeline(layers=9)"], "one for each layer"),
-        (["--p-minimax", "0.9", "--step-time", "1ns", "--fps", ""], "give longer steps"),
+        (["--p-minimax", "0.9", "--step-time", "1us", "--fps", ""], "at least --steps 200000"),
     ],
 )
 def test_what_makes_no_plan_is_one_clear_line(capsys: pytest.CaptureFixture[str], words: list[str], says: str):
