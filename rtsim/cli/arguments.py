@@ -385,6 +385,46 @@ class Train:
     they take; --learning-time is a guess of that."""
     inference: Text = "timed"
     """With --live: timed (a choice is held back to --inference-time) or real (it takes what the network takes)."""
+
+
+@dataclass
+class Measure:
+    """Measure how fast an environment becomes unpredictable: from visited states, branches go on with independent
+    randomness, and a policy is run with its actions late. Gives an effective p_minimax and a delay curve."""
+
+    env: Text = ""
+    """blocks, walk, atari:Boxing(sticky=0.25), retro:NAME, mdp:NAME, or a Gymnasium environment: CartPole-v1, ..."""
+    policy: Text = "random"
+    """random, noop, scripted (a player written for the game), best (mdp: only), or greedy:FILE, weights or a
+    checkpoint."""
+    delays: Annotated[tuple[int, ...], tyro.conf.arg(metavar="K ...")] = (1, 2, 4, 8, 16)
+    """Delays, steps."""
+    states: Number = 32
+    """Visited states, each in a run of its own."""
+    branches: Number = 16
+    """Branches from each state."""
+    visit_steps: Number = 500
+    """A state is visited after a random number of steps, at most this."""
+    horizon: Number = 30
+    """Steps of a rollout that judges an action."""
+    repeats: Number = 1
+    """Rollouts of each action."""
+    pending: Text = "known"
+    """known: all branches of a state share the policy's actions; unknown: in each it acts for itself."""
+    runs: Number = 16
+    """Runs with late actions."""
+    steps: Number = 1000
+    """Environment steps of each of these runs."""
+    seconds: Annotated[float | None, tyro.conf.arg(metavar="S", help_behavior_hint=_default)] = None
+    """Begin no further state or run after this time; what is done by then is reported."""
+    fps: Annotated[str, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = ""
+    """Environment steps per second (default: the environment's own)."""
+    seed: Number = 0
+    """Random seed."""
+    out: File = ""
+    """Write reward against delay, for rtsim plan --delay-curve (.json)."""
+    plot: File = ""
+    """Draw what is predictable against delay (.png, .svg or .pdf; its data too, as .csv)."""
     json: Flag = False
     """Print JSON instead of tables."""
     config: File = ""
@@ -525,6 +565,10 @@ COMMANDS = {
     "play": Play,
     "replay": Replay,
     "train": Train,
+
+
+@dataclass
+    "measure": Measure,
     "profiles": Profiles,
     "calibrate": Calibrate,
 }

@@ -198,6 +198,19 @@ class Emulator(ABC):
         self._seed, self._episode, self._last = header["seed"], header["episode"], header["last"]
         self._observation = observation
 
+    def reseed(self, seed: int) -> None:
+        """Let other random numbers come from here on; all else stays as it is.
+
+        They decide sticky frames. What the game itself draws comes from its memory, which a saved state holds, so that
+        two restored copies draw alike whatever the seed.
+
+        Parameters
+        ----------
+        seed : int, 0 <= seed < 2**63
+        """
+        self._check_begun()
+        self._random = np.random.default_rng(units.whole(seed, "seed", 0, 2**63 - 1))
+
     def screen(self) -> NDArray[np.uint8]:
         """The whole picture in colours, uint8, shape (height, width, 3); stale from a restore until the next step.
 

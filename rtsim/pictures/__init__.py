@@ -16,6 +16,7 @@ from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_tim
 from rtsim.pictures.inaction import inaction_rows, plot_inaction
 from rtsim.pictures.lateness import lateness_rows, plot_lateness
 from rtsim.pictures.pareto import pareto_rows, plot_pareto
+from rtsim.pictures.predictability import plot_predictability, predictability_rows
 from rtsim.pictures.regret import plot_regret, plot_regrets, regret_rows, regrets_rows
 from rtsim.pictures.regret_rate import plot_regret_rate, regret_rate_rows
 from rtsim.pictures.save import checked_suffix, save_figure
@@ -42,11 +43,13 @@ __all__ = [
     "plot_interaction_time",
     "plot_lateness",
     "plot_pareto",
+    "plot_predictability",
     "plot_regret",
     "plot_regret_rate",
     "plot_regrets",
     "plot_scaling",
     "plot_timeline",
+    "predictability_rows",
     "regret_rate_rows",
     "regret_rows",
     "regrets_rows",
