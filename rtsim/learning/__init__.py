@@ -22,6 +22,7 @@ from rtsim.learning.prioritised import Prioritised, SumTree
 from rtsim.learning.reservoir import Reservoir
 from rtsim.learning.settings import PRESETS, Settings
 from rtsim.learning.training import Episode, Training, evaluate, prepare, train_plain
+from rtsim.learning.transitions import Transitions
 
 __all__ = [
     "DQN",
@@ -39,6 +40,7 @@ __all__ = [
     "Settings",
     "SumTree",
     "Training",
+    "Transitions",
     "evaluate",
     "load",
     "make",
