@@ -8,7 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import rtsim
-import rtsim.envs  # noqa: F401 - registers rtsim/MDP-v0
+import rtsim.envs
 from rtsim import agents, mdps
 from rtsim.envs.scheduled import ScheduledEnv
 from rtsim.envs.tabular import Tabular
@@ -54,7 +54,7 @@ def test_default_policy_is_one_action_more_and_draws_among_its_own() -> None:
     assert env.noop == env.action_space.n == 2
     seen = [env.step(env.noop)[1] for _ in range(50)]
     assert min(seen) >= 0
-    with pytest.raises(InvalidValue, match="action 3 must lie in 0..1, or be 2, the default policy"):
+    with pytest.raises(InvalidValue, match=r"action 3 must lie in 0..1, or be 2, the default policy"):
         env.step(3)
     with pytest.raises(InvalidValue, match="call reset"):
         Tabular("jump").step(0)

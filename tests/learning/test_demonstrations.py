@@ -52,7 +52,7 @@ def test_demonstrations_are_as_late_as_the_agent() -> None:
 
 def test_demonstrations_that_cannot_be_had_are_refused() -> None:
     env, memory = Count(), Recent(20, (1,), np.float32)
-    with pytest.raises(InvalidValue, match="20 demonstrations must be .* fewer than the replay memory holds, 20"):
+    with pytest.raises(InvalidValue, match=r"20 demonstrations must be .* fewer than the replay memory holds, 20"):
         demonstrate(env, lambda: 1, memory, 20, noop=0)
     with pytest.raises(InvalidValue, match="episodes are shorter than the delay of 6 steps"):
         demonstrate(env, lambda: 1, memory, 1, delay=6, noop=0)

@@ -31,6 +31,7 @@ RESULTS = {
     "required_workers_hardware": "required_hardware.json",
     "pace": "pace.json",
     "soak": "soak.json",
+    "learning_scores": "learning_scores.json",
 }
 
 
