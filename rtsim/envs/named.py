@@ -51,8 +51,9 @@ def environment(text: str, render_mode: str | None = None) -> gymnasium.Env[Any,
     name = text.partition("(")[0].strip()
     if name in registry.ENTRIES or (colon and kind in registry.ENTRIES):
         return Game(text, render_mode)
+    given: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     try:
-        return gymnasium.make(text, **({} if render_mode is None else {"render_mode": render_mode}))
+        return gymnasium.make(text, **given)
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InvalidValue(f"no environment {text[:80]!r}: {reason[:200]}; give e.g. {', '.join(EXAMPLES)}") from error

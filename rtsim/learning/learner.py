@@ -329,7 +329,7 @@ class Learner(ABC):
 
 
 def _optimiser(weights: list[Tensor], settings: Settings) -> torch.optim.Optimizer:
-    common: dict[str, float] = {"lr": settings.learning_rate, "eps": settings.adam_epsilon}
+    common: dict[str, Any] = {"lr": settings.learning_rate, "eps": settings.adam_epsilon}
     if settings.optimiser == "rmsprop":
         return torch.optim.RMSprop(weights, alpha=0.95, centered=True, **common)
     return torch.optim.Adam(weights, **common)
