@@ -379,6 +379,33 @@ class Calibrate:
     """Print the summary as JSON."""
 
 
+@dataclass
+class Figures:
+    """The first paper's learning figures: train their cells in virtual time, go on where that was stopped, and draw
+    them. A cell whose result is in the table is not trained again."""
+
+    figures: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="4|5|6|11|12|13|14 ...")] = ()
+    """Their numbers in the paper."""
+    out: File = "runs/figures"
+    """Folder for tables (cells_N.csv) and pictures (figure_N.png); made if it is not there."""
+    draw: Flag = False
+    """Train nothing: draw what the folder's table holds, or, if there is none, the one that comes with rtsim."""
+    quick: Flag = False
+    """A trial of a few hundred steps per cell, at the least and the longest delay."""
+    budget: Optional = None
+    """Environment steps of each training, instead of the figure's own."""
+    only: Texts = ()
+    """Environments of these panels, e.g. blocks "mdp:inaction" (default: all of the figure)."""
+    seeds: Number = 3
+    """How many; the paper has 0, 1 and 2."""
+    processes: Number = 1
+    """Cells that are trained at once; 0: one per core."""
+    format: Text = "png"
+    """png, svg or pdf."""
+    json: Flag = False
+    """Print JSON instead of a table."""
+
+
 COMMANDS = {
     "compare": Compare,
     "simulate": Simulate,
@@ -392,4 +419,5 @@ COMMANDS = {
     "replay": Replay,
     "profiles": Profiles,
     "calibrate": Calibrate,
+    "figures": Figures,
 }

@@ -15,6 +15,7 @@ from rtsim.pictures.delay_regret import delay_regret_rows, plot_delay_regret
 from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_time
 from rtsim.pictures.inaction import inaction_rows, plot_inaction
 from rtsim.pictures.lateness import lateness_rows, plot_lateness
+from rtsim.pictures.learning import learning_rows, plot_progress, plot_scores
 from rtsim.pictures.regret import plot_regret, plot_regrets, regret_rows, regrets_rows
 from rtsim.pictures.regret_rate import plot_regret_rate, regret_rate_rows
 from rtsim.pictures.save import checked_suffix, save_figure
@@ -33,16 +34,19 @@ __all__ = [
     "inaction_rows",
     "interaction_time_rows",
     "lateness_rows",
+    "learning_rows",
     "plot_agreement",
     "plot_delay_regret",
     "plot_delays",
     "plot_inaction",
     "plot_interaction_time",
     "plot_lateness",
+    "plot_progress",
     "plot_regret",
     "plot_regret_rate",
     "plot_regrets",
     "plot_scaling",
+    "plot_scores",
     "plot_timeline",
     "regret_rate_rows",
     "regret_rows",
