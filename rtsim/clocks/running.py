@@ -29,7 +29,8 @@ class Started(NamedTuple):
     """Decision number ``decision``, counted from 0 in this order: an inference reads observation ``observation``.
 
     ``inference`` counts those of its worker, ``version`` the updates landed when it starts, ``component`` is the drawn
-    one of a mixture law. It starts at once, but under ``sequential(order=learn_act)`` after learning.
+    one of a mixture law. It starts at once, but under ``sequential(order=learn_act)`` after learning: there ``version``
+    counts the update that is told next, too.
     """
 
     time_ns: int
@@ -58,7 +59,24 @@ class Lost(NamedTuple):
     actions: int
 
 
-Event = Published | Started | Read | Lost
+class Learning(NamedTuple):
+    """Learner ``learner`` begins an update: of version ``version``, on what came to pass before step ``step``."""
+
+    time_ns: int
+    learner: int
+    step: int
+    version: int
+
+
+class Landed(NamedTuple):
+    """The gradients of these learners are applied, in this order; ``merged``: as one update of all their batches."""
+
+    time_ns: int
+    learners: tuple[int, ...]
+    merged: bool
+
+
+Event = Published | Started | Read | Lost | Learning | Landed
 
 
 def events(scenario: Scenario) -> Iterator[Event]:
@@ -71,7 +89,8 @@ def events(scenario: Scenario) -> Iterator[Event]:
     Yields
     ------
     Event
-        At one instant: the publication; what is lost; starts, by worker; the read.
+        At one instant: the publication; updates land; what is lost; starts, by worker; updates begin (one that takes
+        no time lands at once); the read. A ``Started.version`` counts the updates that have been told to land.
 
     Raises
     ------
@@ -163,8 +182,15 @@ class _RunningClock(SimpyClock):
         if row >= 0:
             self._settle(row, 1)
 
+    def begin_update(self, k: int) -> None:
+        super().begin_update(k)
+        self.happened.append([Learning(self.env.now, k, self.step, self.version)])
+
     def record_update(self, k: int, start: int, end: int, data_step: int, read_version: int, batch: int) -> None:
         self.version += 1
+
+    def landed(self, learners: list[int]) -> None:
+        self.happened.append([Landed(self.env.now, tuple(learners), self.learner.merged)])
 
     def _lose(self, decision: int, actions: int) -> None:
         self.happened.append([Lost(self.env.now, decision, actions)])

@@ -314,6 +314,11 @@ class SimpyClock:
                 self.record_update(j, start, end, data_step, read_version, self.scenario.batch)
             self.env.schedule(self.turn[j], LEARN << 20 | j)
             self.turn[j] = self.event()
+        if count:
+            self.landed(landing[:count])
+
+    def landed(self, learners: list[int]) -> None:
+        """Gradients of these learners have been applied; for clocks that tell of it at once."""
 
     def record_update(self, k: int, start: int, end: int, data_step: int, read_version: int, batch: int) -> None:
         """A gradient is applied: the parameters have a new version."""

@@ -23,14 +23,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
-from rtsim.clocks.running import Event, Published, Read, Started, events
+from rtsim.clocks.running import Event, Lost, Published, Read, Started, events
 from rtsim.envs.default_policies import default_of, neutral, noop_of
 from rtsim.errors import InvalidValue, RtsimWarning, UnknownName
 from rtsim.scenario import Scenario
@@ -67,6 +67,19 @@ class _Passed:
     delays: dict[int, int] = field(default_factory=dict)
 
 
+class Listener(Protocol):
+    """Is told what happens in a :class:`ScheduledEnv`, as it happens: for who learns on the way."""
+
+    def happens(self, event: Event) -> None:
+        """An event of the clock, before the environment does what it means."""
+
+    def acts(self, read: Read, action: Any) -> Any:
+        """An environment step begins to execute this action; what is returned is executed instead."""
+
+    def stepped(self, action: Any, reward: float, terminated: bool, truncated: bool, observation: Any) -> None:
+        """An environment step is over; the default policy's are told of here only."""
+
+
 class ScheduledEnv(gymnasium.Env[Any, Any]):
     """Any Gymnasium environment in real time: one ``step`` is one decision of an agent the world does not wait for.
 
@@ -96,6 +109,8 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         reach the environment, shape (n,).
     seed : int, optional
         Of the first reset that is given none: for the times, ``random``, and the environment.
+    listener : Listener, optional
+        Is told everything, and may choose actions at the last moment.
     **timing
         ``learning_time``, ``mailbox``, ... as for :class:`~rtsim.Scenario`.
 
@@ -167,6 +182,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         discount: float = 1.0,
         pending_actions: int = 0,
         seed: int | None = None,
+        listener: Listener | None = None,
         **timing: Any,
     ) -> None:
         for name in timing:
@@ -177,7 +193,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
                 units.check_unit(name, value)
         if not 0 <= discount <= 1:
             raise InvalidValue(f"discount {discount} must lie in 0..1")
-        self.env = env
+        self.env, self.listener = env, listener
         self.scenario = Scenario(rule, inference_time, workers, _step_time(env, fps), **timing)
         self._seed = None if seed is None else units.whole(seed, "seed", 0, 2**63 - 1)
         self._discount = float(discount)
@@ -276,6 +292,8 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         self._before_ns = self._time_ns
         for event in self._events:
             self._time_ns = event.time_ns
+            if self.listener is not None:
+                self.listener.happens(event)
             if isinstance(event, Started):
                 self._current = event
                 self._decisions += 1
@@ -284,15 +302,23 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
                 break
             if isinstance(event, Read):
                 self._read = event
-            elif not isinstance(event, Published):
+                if self.listener is not None:
+                    self._let_choose(event, self.listener)
+            elif isinstance(event, Lost):
                 passed.overwritten += event.actions
                 self._settle(event.decision, event.actions)
-            elif self._read is not None:
+            elif isinstance(event, Published) and self._read is not None:
                 # Step i is over when observation i + 1 is there; what starts before still reads observation i.
                 terminated, truncated = self._do(self._read, passed)
                 if terminated or truncated:
                     return terminated, truncated
         return False, False
+
+    def _let_choose(self, read: Read, listener: Listener) -> None:
+        found = self._actions.get(read.decision)
+        if found is not None and found.episode == self._episode:
+            chosen = listener.acts(read, found.chunk[read.position])
+            found.chunk = (*found.chunk[: read.position], chosen, *found.chunk[read.position + 1 :])
 
     def _do(self, read: Read, passed: _Passed) -> tuple[bool, bool]:
         """One step of the environment."""
@@ -317,6 +343,8 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         passed.rewards[decision] = passed.rewards.get(decision, 0.0) + reward
         passed.steps += 1
         self._steps += 1
+        if self.listener is not None:
+            self.listener.stepped(action, reward, bool(terminated), bool(truncated), self._observation)
         return bool(terminated), bool(truncated)
 
     def _warn(self) -> None:

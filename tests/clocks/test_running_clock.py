@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsim import Scenario
-from rtsim.clocks.running import Lost, Published, Read, Started, events
+from rtsim.clocks.running import Landed, Learning, Lost, Published, Read, Started, events
 from rtsim.errors import RuleFault
 from rtsim.schedulers.registry import _registered, register
 from rtsim.schedulers.rule import Program, Rule
@@ -72,12 +72,41 @@ def test_events_random_scenario_come_in_order_and_settle_every_action_once(rule:
             left[event.decision] = scenario.program().chunk
         elif isinstance(event, Lost):
             left[event.decision] -= event.actions
-        else:
+        elif isinstance(event, Read):
             assert event.step == step
             over = True
             if event.decision >= 0:
                 left[event.decision] -= 1
     assert all(count >= 0 for count in left.values())
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_events_updates_begin_and_land_with_the_versions_and_data_of_the_oracle(rule: str, data: st.DataObject) -> None:
+    scenario = data.draw(scenarios(rule).filter(lambda s: s.learning_time is not None))
+    naive = oracle.Oracle(scenario)
+    naive.run()
+    version, step, begun, updates, ahead = 0, -1, {}, [], []
+    for event in told(scenario):
+        if isinstance(event, Published):
+            step = event.step
+        elif isinstance(event, Learning):
+            assert (event.step, event.version) == (step, version)
+            assert event.learner not in begun
+            begun[event.learner] = event
+        elif isinstance(event, Landed):
+            gradients = [begun.pop(k) for k in event.learners]
+            for each in [min(gradients, key=lambda g: (g.time_ns, g.step))] if event.merged else gradients:
+                version += 1
+                updates.append((each.time_ns, event.time_ns, each.step, each.version, version))
+                assert event.merged or each.learner == naive.updates[version - 1]["learner"]
+        elif isinstance(event, Started):
+            ahead.append(event.version - version)
+    keys = ("start_ns", "land_ns", "data_step", "read_version", "version")
+    assert updates == [tuple(update[key] for key in keys) for update in naive.updates]
+    # What learns first is told of when it looks.
+    assert set(ahead) <= ({0, 1} if scenario.program().learns == "before" else {0})
 
 
 def test_events_do_not_end_and_keep_only_what_is_under_way() -> None:
