@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rtsim.errors import InvalidValue, UnknownName
-from rtsim.timing import shipped
+from rtsim.timing import Profile
 
 #: Environment steps from one update to the next in the paper's asynchronous trainings (Riemer et al. 2025, Sec. 5.1).
 STEPS_PER_UPDATE = 5
@@ -217,7 +217,7 @@ def published(depth: int) -> tuple[tuple[int, int], ...]:
     >>> [delay for _, delay in published(15)], [delay for _, delay in published(30)]
     ([1, 5, 8, 70, 596], [3, 29, 47, 80, 750])
     """
-    models = shipped("paper").models.values()
+    models = Profile.load("paper").models.values()
     found = [(m.parameters, int(m.settings["delay_steps"])) for m in models if m.settings["depth"] == depth]
     if not found:
         raise InvalidValue(f"depth {depth} must be 15 or 30 convolutions")
