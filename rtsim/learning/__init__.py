@@ -16,10 +16,12 @@ gradient lands (:meth:`Learner.apply`).
 
 from rtsim.learning.agents import DQN, Rainbow, make
 from rtsim.learning.checkpoint import load, memory_file, save
+from rtsim.learning.curve import Row, overall
 from rtsim.learning.learner import Gradient, Learner, Parameters, merged
 from rtsim.learning.memory import Batch, Memory, Recent
 from rtsim.learning.prioritised import Prioritised, SumTree
 from rtsim.learning.reservoir import Reservoir
+from rtsim.learning.scheduled import ScheduledTraining, evaluate_scheduled
 from rtsim.learning.settings import PRESETS, Settings
 from rtsim.learning.training import Episode, Training, evaluate, prepare, train_plain
 from rtsim.learning.transitions import Transitions
@@ -37,15 +39,19 @@ __all__ = [
     "Rainbow",
     "Recent",
     "Reservoir",
+    "Row",
+    "ScheduledTraining",
     "Settings",
     "SumTree",
     "Training",
     "Transitions",
     "evaluate",
+    "evaluate_scheduled",
     "load",
     "make",
     "memory_file",
     "merged",
+    "overall",
     "prepare",
     "save",
     "train_plain",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue, MissingExtra, UnknownName, check_file
 from rtsim.live.plan import LivePlan
-from rtsim.timing import Annealed, Law, Mixture
+from rtsim.timing.composite import draws_exploration
 
 KINDS = ("random", "noop", "scripted", "greedy")
 
@@ -153,7 +153,7 @@ def agent_of(plan: LivePlan, actions: int, noop: int) -> Agent:
         network = _network(plan, actions, file)
         # With real inference others pay for the forward pass, too, and then do as they like.
         agent = network if kind == "greedy" else _Paying(network, agent)
-    drawn = plan.inference == "timed" and isinstance(_plain(plan.scenario.inference_time), Mixture | Annealed)
+    drawn = plan.inference == "timed" and draws_exploration(plan.scenario.inference_time)
     return EpsilonAgent(agent, random) if drawn else agent
 
 
@@ -188,9 +188,3 @@ class _Paying:
     def choose(self, asked: Question) -> tuple[int, ...]:
         self._network.choose(asked)
         return self._agent.choose(asked)
-
-
-def _plain(law: Law) -> Law:
-    """A law without the slow spells around it."""
-    inner = getattr(law, "law", None)
-    return _plain(inner) if isinstance(inner, Law) else law

@@ -347,3 +347,12 @@ class Contention(Law):
 def _no_spells(name: str, laws: tuple[Law, ...]) -> None:
     if any(law.spells is not None for law in laws):
         raise InvalidValue(f"contention(...) must be the outermost law; write contention({name}(...), factor=2, ...)")
+
+
+def draws_exploration(law: Law) -> bool:
+    """Whether the times of a law say which actions are random: those drawn from the first component of a mixture.
+
+    An ε-greedy policy needs no inference for them, so they take a shorter time (Riemer et al. 2025, Fig. 7).
+    """
+    inner = getattr(law, "law", None)  # slow spells, or a factor, around it
+    return draws_exploration(inner) if isinstance(inner, Law) else isinstance(law, Mixture | Annealed)
