@@ -54,8 +54,8 @@ def learn(mdp: str, rule: str, delay: int, steps: int, seed: int = 0) -> Learnt:
     mdp : str
         As for :func:`rtsim.mdps.of`.
     rule : str
-        ``sequential(wait_observation=true)``, which acts on every ``delay``-th step, or one with which ``delay`` workers
-        act on every step, ``delay`` steps late.
+        ``sequential(wait_observation=true)``, which acts on every ``delay``-th step, or one with which ``delay``
+        workers act on every step, ``delay`` steps late.
     delay : int, >= 1
         Environment steps; inferences take half a step less, and no spread.
     steps : int

@@ -102,7 +102,8 @@ def run_cells(
                 tell()
         except KeyboardInterrupt:
             interrupted = True
-    return Outcome(tuple(_ordered(cells, found)), missing, interrupted)
+    # As the table has them, so that it makes no difference who trained them.
+    return Outcome(tuple(read(path)), missing, interrupted)
 
 
 def _ordered(cells: Sequence[Cell], found: Mapping[Cell, list[Row]]) -> list[Row]:

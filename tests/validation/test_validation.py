@@ -32,6 +32,7 @@ RESULTS = {
     "pace": "pace.json",
     "soak": "soak.json",
     "learning_scores": "learning_scores.json",
+    "learning_optimum": "learning_optimum.json",
 }
 
 
