@@ -208,7 +208,7 @@ def settings(preset: str, budget: int) -> Settings:
 #: Preset, and what differs here. Riemer et al. 2025 learn one small network at every delay, too (App. A, Tetris), an
 #: update per action in Tetris and one for every four steps in Atari; theirs has k = 1, ours, for one core, k = 1/16.
 _LEARNERS: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "mdp": ("mdp", {}),
+    "mdp": ("mdp", {"steps_per_update": 4}),
     "minatar-short": (
         "minatar",
         {"optimiser": "adam", "adam_epsilon": 1e-4, "learning_rate": 5e-4, "steps_per_update": 4, "target_every": 250},

@@ -226,13 +226,14 @@ def published(depth: int) -> tuple[tuple[int, int], ...]:
 
 _ASYNCHRONOUS = ("max_time", "exp_time", "time_triggered")
 _MDPS = (
-    Panel("mdp:inaction", "mdp", 6_000, 300, "reward per step"),
-    Panel("mdp:jump(n=10, p=0.99)", "mdp", 12_000, 300, "reward per step"),
+    Panel("mdp:inaction", "mdp", 8_000, 300, "reward per step"),
+    Panel("mdp:jump(n=10, p=0.99)", "mdp", 8_000, 300, "reward per step"),
 )
-_BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 40_000, 300)
-_FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 40_000, 300, "reward")
-_BLOCKS = Panel("blocks", "game-boy-small", 100_000, 200, demonstrations=16_000)
-_WALK = Panel("walk", "game-boy-small", 100_000, 200, "reward")
+_BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 15_000, 300)
+_FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 20_000, 300, "reward")
+_INVADERS = ("minatar:space_invaders(sticky=0)", "minatar:space_invaders(sticky=0.25)")
+_BLOCKS = Panel("blocks", "game-boy-small", 20_000, 200, demonstrations=16_000)
+_WALK = Panel("walk", "game-boy-small", 20_000, 200, "reward")
 # Human scores: Mnih et al. 2015, Extended Data Table 2.
 _ATARI = tuple(
     Panel(f"atari:{game}", "atari-small", 200_000, 200, human=human)
@@ -259,7 +260,7 @@ FIGURES: Mapping[int, Figure] = {
         Figure(
             6,
             "Score against size of the network, Atari, DQN",
-            (_BREAKOUT, Panel("minatar:breakout", "minatar-short", 40_000, 300), *_ATARI),
+            (*(Panel(env, "minatar-short", 15_000, 300) for env in _INVADERS), *_ATARI),
             ("sequential", "max_time"),
             (15, 30),
         ),
@@ -269,7 +270,7 @@ FIGURES: Mapping[int, Figure] = {
         Figure(
             14,
             "Score against size of the network, Atari, Rainbow",
-            (Panel("minatar:breakout(sticky=0)", "minatar-rainbow", 40_000, 300), *(
+            (*(Panel(env, "minatar-rainbow", 15_000, 300) for env in _INVADERS), *(
                 Panel(p.env, "atari-rainbow-small", p.budget, p.quick, human=p.human) for p in _ATARI
             )),
             ("sequential", "max_time"),
