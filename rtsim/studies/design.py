@@ -44,17 +44,17 @@ class Method:
         return self.rule.format(delay=delay)
 
 
-#: By name; the references play, and do not learn.
+#: By name; the references play, and do not learn. Algorithm 1 starts warm, as in the authors' code.
 METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
         Method("no delay"),
         Method("sequential", "sequential(order=act_learn)", learners="sequential"),
         Method("sequential, learning first", "sequential(order=learn_act)", learners="sequential"),
-        Method("max_time", "max_time", True),
+        Method("max_time", "max_time(initial_max=p99)", True),
         Method("exp_time", "exp_time", True),
         Method("time_triggered", "time_triggered(deadline={delay}steps)", True),
-        Method("max_time, parallel learning", "max_time", True, "parallel"),
+        Method("max_time, parallel learning", "max_time(initial_max=p99)", True, "parallel"),
     )
 }
 REFERENCES = ("noop", "random")
