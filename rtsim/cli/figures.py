@@ -117,16 +117,21 @@ def _print(figure: Figure, points: Sequence[Point]) -> None:
 
 
 def _draw(figure: Figure, points: Sequence[Point], folder: Path, suffix: str) -> None:
-    from rtsim.pictures import learning_rows, plot_progress, plot_scores, save_figure
+    from rtsim.pictures import learning_rows, save_figure
+
+    picture = folder / f"figure_{figure.number}.{suffix}"
+    for path in save_figure(drawn(figure, points), picture, learning_rows(points)):
+        render.wrote(path)
+
+
+def drawn(figure: Figure, points: Sequence[Point]) -> Any:
+    """The picture of a figure's points, with what belongs beside them."""
+    from rtsim.pictures import plot_progress, plot_scores
     from rtsim.studies.theory import optima
 
-    units = {panel.env: panel.unit for panel in figure.panels}
     title = f"Figure {figure.number}: {figure.title}"
-    drawn: Any
-    if figure.over == "size":
-        human = {panel.env: panel.human for panel in figure.panels}
-        drawn = plot_scores(points, title=title, units=units, human=human, optimum=optima(figure, points))
-    else:
-        drawn = plot_progress(points, over=figure.over, title=title)
-    for path in save_figure(drawn, folder / f"figure_{figure.number}.{suffix}", learning_rows(points)):
-        render.wrote(path)
+    if figure.over != "size":
+        return plot_progress(points, over=figure.over, title=title)
+    units = {panel.env: panel.unit for panel in figure.panels}
+    human = {panel.env: panel.human for panel in figure.panels}
+    return plot_scores(points, title=title, units=units, human=human, optimum=optima(figure, points))

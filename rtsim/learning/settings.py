@@ -23,9 +23,9 @@ class Settings:
         γ per step.
     learning_rate : float, > 0
     optimiser : {"adam", "rmsprop"}
-        RMSProp is the centred one of Mnih et al. 2015: a decay of 0.95, and no momentum.
+        RMSProp is centred, with a decay of 0.95 and no momentum, as in the code of Young & Tian 2019.
     adam_epsilon : float, > 0
-        Added where either optimiser divides by the size of the gradients; Mnih et al. 2015 have 0.01 for RMSProp.
+        Added where either optimiser divides by the size of the gradients; Young & Tian 2019 have 0.01 for RMSProp.
     batch : int, >= 1
         Transitions per update.
     gradient_norm : float, > 0

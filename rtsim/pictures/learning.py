@@ -132,9 +132,7 @@ def plot_scores(
     return figure
 
 
-def plot_progress(
-    points: Sequence[Point], *, over: str = "time", title: str = "", units: dict[str, str] | None = None
-) -> Figure:
+def plot_progress(points: Sequence[Point], *, over: str = "time", title: str = "") -> Figure:
     """Reward gathered until then, against environment time or actions; bands are 95 % intervals over seeds.
 
     Parameters
@@ -143,8 +141,6 @@ def plot_progress(
     over : {"time", "actions"}
         Environment seconds, or environment steps on which the agent did something else than noop.
     title : str
-    units : dict of str to str
-        Not shown per panel here: the vertical axis is the sum of the rewards.
 
     Raises
     ------

@@ -293,7 +293,7 @@ def test_presets_are_the_papers() -> None:
     assert [paper.exploration(n) for n in (0, 100_000, 10**9)] == [1.0, 0.05, 0.05]
 
 
-def test_rmsprop_is_the_centred_one_of_the_nature_paper() -> None:
+def test_rmsprop_is_the_centred_one() -> None:
     settings = Settings(
         network="mlp(4)", capacity=10, optimiser="rmsprop", adam_epsilon=0.01, learning_rate=0.1, gradient_norm=1e9
     )
@@ -306,7 +306,7 @@ def test_rmsprop_is_the_centred_one_of_the_nature_paper() -> None:
         values = {key: torch.zeros_like(w) for key, w in learner.parameters.weights.items()}
         values[name] = torch.from_numpy(gradient.astype(np.float32))
         learner.apply(Gradient(learner.version, values, 0.0, np.zeros(0, np.int64), np.zeros(0, np.float32)))
-        # Mnih et al. 2015, Methods: running means of the gradient and its square, decay 0.95.
+        # Running means of the gradient and its square, and what that says of its spread (Graves 2013, Eq. 38 to 41).
         mean = 0.95 * mean + 0.05 * gradient
         square = 0.95 * square + 0.05 * gradient**2
         expected = expected - 0.1 * gradient / (np.sqrt(square - mean**2) + 0.01)

@@ -33,6 +33,7 @@ RESULTS = {
     "soak": "soak.json",
     "learning_scores": "learning_scores.json",
     "learning_optimum": "learning_optimum.json",
+    "learning_figures": "learning_figures.json",
 }
 
 
