@@ -321,6 +321,74 @@ class Replay:
 
 
 @dataclass
+class Train:
+    """Train an agent in a world that does not wait: actions and updates take their time and land when the rules say.
+    In virtual time, as fast as the computer can; an interrupted training goes on with --resume."""
+
+    env: Text = ""
+    """blocks, walk, atari:Boxing, "minatar:breakout(sticky=0)", or any Gymnasium environment with discrete actions."""
+    out: Annotated[str, tyro.conf.arg(metavar="DIR", help_behavior_hint=_default)] = ""
+    """Folder of the training; a folder in it per seed, with checkpoint, replay memory, curve.csv and settings.json."""
+    alg: Text = "max_time"
+    """The rule, with options; see rtsim rules."""
+    workers: Optional = None
+    """Inference processes (default: mean inference time over step time, rounded up)."""
+    inference_time: Law = ""
+    """Time of one inference: "84ms", "lognorm(mean=84ms, cv=0.02)", ... Of a mixture the first part is the random
+    actions'; else ε decides."""
+    profile: Text = ""
+    """A measured model, as NAME#MODEL or FILE.json#MODEL: its times of inference and learning, and its network."""
+    learning_time: Law = ""
+    """Time of one gradient update; none: updates take no time (default: the profile's, else none)."""
+    learners: Number = 1
+    """Learning processes."""
+    learner_rule: Text = "auto"
+    """round_robin, lock_free, parallel, or auto (round_robin; the rule sequential learns in its own process)."""
+    dispatch_time: Law = ""
+    """Overhead of handing one inference to a worker and its action back."""
+    fps: Annotated[str, tyro.conf.arg(metavar="X", help_behavior_hint=_default)] = ""
+    """Environment steps per second (default: the environment's own)."""
+    mailbox: Text = "latest"
+    """latest (a newer action replaces the waiting one) or fifo(n)."""
+    default_policy: Text = "noop"
+    """What acts where no action is there: noop, repeat or random."""
+    preset: Text = "auto"
+    """Hyperparameters: game-boy, atari, atari-rainbow, rainbow, minatar, cartpole, cartpole-rainbow, or auto (by the
+    environment)."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
+    """Other hyperparameters, e.g. network=resnet15-k0.0625 learning_rate=0.0003 steps_per_update=4; a wrong name lists
+    them all."""
+    steps: Optional = None
+    """Environment steps (default: 100,000)."""
+    seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")] = (0,)
+    """Random seeds, one training each."""
+    row_steps: Optional = None
+    """Environment steps per row of the curve (default: a two-hundredth of --steps)."""
+    eval_every: Number = 0
+    """Score the learnt actions every so many environment steps, under the same Schedule without learning; 0: never."""
+    eval_episodes: Number = 5
+    """Episodes of such an evaluation."""
+    checkpoint_every: Number = 10_000
+    """Environment steps between checkpoints."""
+    resume: Flag = False
+    """Go on with the training in --out; nothing else need be given. More --steps make it longer."""
+    video: File = ""
+    """Film an episode of the first seed's agent afterwards (.mp4 or .gif)."""
+    tensorboard: Flag = False
+    """Write the curve for TensorBoard, too, into the seeds' folders."""
+    device: Text = "cpu"
+    """cpu or cuda."""
+    threads: Number = 1
+    """Threads of the network's computations."""
+    live: Flag = False
+    """Train in real processes, in real time."""
+    json: Flag = False
+    """Print JSON instead of tables."""
+    config: File = ""
+    """Read settings from this TOML file; a flag given here overrides the same setting there."""
+
+
+@dataclass
 class Profiles:
     """List the models of the profiles that come with rtsim, or of one profile file."""
 
@@ -417,6 +485,7 @@ COMMANDS = {
     "import-rom": ImportRom,
     "play": Play,
     "replay": Replay,
+    "train": Train,
     "profiles": Profiles,
     "calibrate": Calibrate,
     "figures": Figures,

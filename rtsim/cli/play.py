@@ -124,7 +124,7 @@ def plan_of(arguments: Play) -> LivePlan:
     if arguments.profile:
         if law:
             raise InvalidValue("--profile and --inference-time exclude each other; give one")
-        law, network = _profile(arguments.profile)
+        law, network = profile_of(arguments.profile)
     if not law:
         raise InvalidValue(
             'give --inference-time, e.g. "lognorm(mean=84ms, cv=0.02)", or --profile, e.g. --profile epyc#resnet15-k7'
@@ -155,7 +155,7 @@ def plan_of(arguments: Play) -> LivePlan:
     return plan
 
 
-def _profile(text: str) -> tuple[str, str]:
+def profile_of(text: str) -> tuple[str, str]:
     """The law and the network of ``NAME#MODEL``."""
     from rtsim.timing import Profile
 

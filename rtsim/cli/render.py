@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Width when stdout is not a terminal: nothing is wrapped, and the same run prints the same bytes everywhere.
 PIPE_WIDTH = 1000
+#: Seconds between lines of progress where there is no terminal.
+QUIET = 60.0
 #: Of names in columns, everywhere.
 LISTING_WIDTH = 98
 
@@ -136,6 +139,29 @@ def progress(enabled: bool = True, counted: bool = True) -> Iterator[Callable[[s
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1)
         yield lambda what, done, total: bar.update(task, description=escape(what), completed=done, total=total)
+
+
+class Told:
+    """How far long work has come: a bar with the time left on a terminal, a line a minute elsewhere.
+
+    Parameters
+    ----------
+    update : callable
+        Of :func:`progress`.
+    """
+
+    def __init__(self, update: Callable[[str, float, float], None]) -> None:
+        self.update = update
+        self.begun = self.told = time.monotonic()
+
+    def __call__(self, what: str, share: float) -> None:
+        """``what`` is being done; ``share`` of the whole is done."""
+        self.update(what, share, 1.0)
+        now = time.monotonic()
+        if now - self.told >= QUIET:
+            self.told = now
+            left = (now - self.begun) * (1 - share) / share if share else 0.0
+            note(f"rtsim: {what}, about {left / 60:.0f} min left")
 
 
 def samples_cells(samples: Samples | None) -> list[str]:

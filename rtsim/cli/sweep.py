@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
@@ -15,9 +14,6 @@ from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
     from rtsim.experiments import Grid, SweepResult
-
-#: Seconds between lines of progress where there is no terminal.
-QUIET = 60.0
 
 
 def run(arguments: Sweep) -> int:
@@ -29,6 +25,7 @@ def run(arguments: Sweep) -> int:
     grids = _grids(arguments)
     _check_agents(grids or ())
     with render.progress(counted=False) as update:
+        told = render.Told(update)
         result = sweep(
             arguments.run,
             grids,
@@ -36,7 +33,7 @@ def run(arguments: Sweep) -> int:
             processes=arguments.processes,
             executor=arguments.executor,
             address=arguments.address or None,
-            on_progress=_Progress(update),
+            on_progress=lambda finished, cells, share: told(f"{finished} of {cells} cells", share),
         )
     summary = _summary(result)
     with render.printing():
@@ -100,22 +97,6 @@ def _check_agents(grids: tuple[Grid, ...]) -> None:
     learners = dict.fromkeys(agent for grid in at_once for agent in grid.agent if agents[agent].learner)
     if learners:
         render.learns_at_once(", ".join(learners))
-
-
-class _Progress:
-    """A bar with the time left on a terminal, a line a minute elsewhere."""
-
-    def __init__(self, update: Any) -> None:
-        self.update = update
-        self.begun = self.told = time.monotonic()
-
-    def __call__(self, finished: int, cells: int, share: float) -> None:
-        self.update(f"{finished} of {cells} cells", share, 1.0)
-        now = time.monotonic()
-        if now - self.told >= QUIET:
-            self.told = now
-            left = (now - self.begun) * (1 - share) / share if share else 0.0
-            render.note(f"rtsim: {finished} of {cells} cells, about {left / 60:.0f} min left")
 
 
 def _summary(result: SweepResult) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from rtsim.learning.learner import Gradient, Learner, Parameters, merged
 from rtsim.learning.memory import Batch, Memory, Recent
 from rtsim.learning.prioritised import Prioritised, SumTree
 from rtsim.learning.reservoir import Reservoir
+from rtsim.learning.runs import Outcome, Plan, begin, plan_in, read_curve, train
 from rtsim.learning.scheduled import ScheduledTraining, evaluate_scheduled
 from rtsim.learning.settings import PRESETS, Settings
 from rtsim.learning.training import Episode, Training, evaluate, prepare, train_plain
@@ -34,7 +35,9 @@ __all__ = [
     "Gradient",
     "Learner",
     "Memory",
+    "Outcome",
     "Parameters",
+    "Plan",
     "Prioritised",
     "Rainbow",
     "Recent",
@@ -45,6 +48,7 @@ __all__ = [
     "SumTree",
     "Training",
     "Transitions",
+    "begin",
     "evaluate",
     "evaluate_scheduled",
     "load",
@@ -52,7 +56,10 @@ __all__ = [
     "memory_file",
     "merged",
     "overall",
+    "plan_in",
     "prepare",
+    "read_curve",
     "save",
+    "train",
     "train_plain",
 ]

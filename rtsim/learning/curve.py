@@ -119,8 +119,8 @@ def row_of(values: list[float]) -> Row:
     return Row(**{name: int(value) if name in WHOLE else value for name, value in named.items()})  # type: ignore[arg-type]
 
 
-def overall(rows: list[Row]) -> Row:
-    """One row for all of them, which must follow each other from the beginning on.
+def overall(rows: list[Row], after: Row | None = None) -> Row:
+    """One row for some that follow each other: from the beginning on, or ``after`` another one.
 
     >>> first = Tally(steps=2, reward=1.0, agent=1, delay=3.0).row(2, 1.0)
     >>> second = Tally(steps=2, since=1.0, reward=2.0, agent=2, delay=2.0).row(4, 2.0)
@@ -128,7 +128,8 @@ def overall(rows: list[Row]) -> Row:
     >>> both.reward, both.reward_rate, both.inaction, round(both.delay, 3)
     (3.0, 1.5, 0.25, 1.667)
     """
-    tally, before = Tally(), 0
+    tally = Tally() if after is None else Tally(since=after.seconds)
+    before = 0 if after is None else after.step
     for row in rows:
         steps = row.step - before
         before = row.step
@@ -151,5 +152,5 @@ def overall(rows: list[Row]) -> Row:
             tally.loss += row.loss * row.updates
         if not math.isnan(row.evaluation):
             tally.evaluation = row.evaluation
-    last = rows[-1] if rows else Tally().row(0, 0.0)
+    last = rows[-1] if rows else after or Tally().row(0, 0.0)
     return tally.row(last.step, last.seconds)

@@ -37,6 +37,21 @@ KIND = "scheduled/1"
 LONGEST_EVALUATION = 20_000
 
 
+def check_rule(scenario: Scenario) -> None:
+    """Refuse rules that make several actions per inference, for which the networks have no outputs.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    chunk = scenario.program().chunk
+    if chunk > 1:
+        raise InvalidValue(
+            f"rule {scenario.rule} makes {chunk} actions per inference, and the learners' networks one; give size=1 or "
+            "another rule"
+        )
+
+
 def world(env: Env, scenario: Scenario, listener: Any = None, default_policy: Any = "noop") -> ScheduledEnv:
     """An environment under a scenario.
 
@@ -45,11 +60,7 @@ def world(env: Env, scenario: Scenario, listener: Any = None, default_policy: An
     InvalidValue
         If the rule makes several actions per inference.
     """
-    if scenario.program().chunk > 1:
-        raise InvalidValue(
-            f"rule {scenario.rule} makes {scenario.program().chunk} actions per inference, and the learners' networks "
-            "one; give size=1 or another rule"
-        )
+    check_rule(scenario)
     timing = {name: getattr(scenario, name) for name in TIMING}
     return ScheduledEnv(
         env,

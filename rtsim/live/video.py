@@ -55,31 +55,76 @@ def write_video(
     ------
     InvalidValue, MissingExtra, FileProblem
     """
-    check_video(path)
     plan = virtual.plan_of(schedule)
-    fps = 1 / plan.scenario.step_mean
-    gif = Path(path).suffix.lower() == ".gif"
-    every = max(round(fps / GIF_FPS), 1) if gif else 1
-    handle, temporary = tempfile.mkstemp(suffix=Path(path).suffix, prefix=TEMPORARY, dir=Path(path).parent)
-    os.close(handle)
-    film: Any = _Gif(temporary, fps / every) if gif else _Mp4(temporary, fps)
+    with Film(path, 1 / plan.scenario.step_mean) as film:
 
-    def on_frame(emulator: Emulator, step: int) -> None:
-        if step % every == 0:
-            film.add(_enlarged(emulator.screen()))
-        if on_progress is not None:
-            on_progress("filming", step, len(schedule))
+        def on_frame(emulator: Emulator, step: int) -> None:
+            if film.wants_next():
+                film.add(_enlarged(emulator.screen()))
+            if on_progress is not None:
+                on_progress("filming", step, len(schedule))
 
-    try:
         virtual.replay(schedule, agent=False, on_frame=on_frame)
-        film.close()
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FileProblem(f"cannot write video {path!r}: {error.strerror or error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return Path(path)
+
+
+class Film:
+    """A film that appears whole or not at all, when the ``with`` block is left.
+
+    Parameters
+    ----------
+    path : str
+        Ending in .mp4 or .gif.
+    fps : float
+        Pictures offered per second; a GIF takes fewer.
+
+    Raises
+    ------
+    InvalidValue, MissingExtra, FileProblem
+    """
+
+    def __init__(self, path: str, fps: float) -> None:
+        check_video(path)
+        self.path = path
+        gif = Path(path).suffix.lower() == ".gif"
+        self._every, self._offered = max(round(fps / GIF_FPS), 1) if gif else 1, 0
+        try:
+            handle, self._temporary = tempfile.mkstemp(
+                suffix=Path(path).suffix, prefix=TEMPORARY, dir=Path(path).parent
+            )
+        except OSError as error:
+            raise self._problem(error) from error
+        os.close(handle)
+        self._film: Any = _Gif(self._temporary, fps / self._every) if gif else _Mp4(self._temporary, fps)
+
+    def __enter__(self) -> Film:
+        return self
+
+    def wants_next(self) -> bool:
+        """Whether the next picture is to be added; to be asked once for each."""
+        self._offered += 1
+        return (self._offered - 1) % self._every == 0
+
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """One picture, uint8, shape (height, width, 3)."""
+        try:
+            self._film.add(picture)
+        except OSError as error:
+            raise self._problem(error) from error
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._film.close()
+                os.chmod(self._temporary, 0o644)
+                os.replace(self._temporary, self.path)
+        except OSError as error:
+            raise self._problem(error) from error
+        finally:
+            Path(self._temporary).unlink(missing_ok=True)
+
+    def _problem(self, error: OSError) -> FileProblem:
+        return FileProblem(f"cannot write video {self.path!r}: {error.strerror or error}")
 
 
 def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -98,7 +98,7 @@ def spied(learner) -> tuple[list[int], list[int]]:
 
 
 def executed(training: ScheduledTraining, schedule, steps: int) -> np.ndarray:
-    """Steps on which the agent acts: a Schedule has actions of a former episode, too, which the default policy replaces."""
+    """Steps on which the agent acts: those with an action of a former episode are the default policy's."""
     ended = np.cumsum(training.episodes.lengths)
     begun = np.array([max([0, *ended[ended <= step]]) for step in range(steps)])
     return schedule.acted[:steps] & (schedule.steps["observation"][:steps] >= begun)

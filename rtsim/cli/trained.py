@@ -1,0 +1,173 @@
+"""What ``rtsim train`` tells of a training, and its film."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtsim.cli import render
+
+if TYPE_CHECKING:
+    from rtsim.learning import Outcome, Plan, Row
+
+#: Lines of the printed curve.
+LINES = 10
+#: Share of the training whose scores are told beside those of the whole.
+LAST = 0.1
+
+
+def tables(plan: Plan, outcomes: dict[int, Outcome]) -> None:
+    """A line per seed, and how the reward grew."""
+    from rtsim.learning import overall
+    from rtsim.timing import units
+
+    rows = []
+    for seed, found in outcomes.items():
+        row, last = overall(found.rows), _last(found.rows)
+        rows.append(
+            [
+                str(seed),
+                str(found.steps),
+                units.show(found.seconds),
+                _digits(row.reward),
+                _digits(row.reward_rate),
+                _digits(row.score),
+                _digits(last.score),
+                _percent(row.inaction),
+                _percent(row.non_noop),
+                _digits(row.delay),
+                _digits(row.staleness),
+                str(row.updates),
+                _digits(row.gradient_staleness),
+                "-" if math.isnan(found.virtual_to_real) else f"{found.virtual_to_real:.3g}x",
+            ]
+        )
+    columns = [
+        "seed", "steps", "time", "reward", "reward/s", "score", f"last {LAST:.0%}", "inaction", "non-noop",
+        "delay (steps)", "stale (updates)", "updates", "their staleness", "virtual/real",
+    ]  # fmt: skip
+    render.table(f"Training in {plan.env}, {plan.scenario.rule}", columns, rows)
+    curve = _curve(outcomes)
+    columns = ["environment time", "steps", "reward/s [95 %]", "score [95 %]", "inaction", "non-noop", "evaluation"]
+    render.table("Reward against time, between one line and the next", columns, curve, left=0)
+
+
+def _curve(outcomes: dict[int, Outcome]) -> list[list[str]]:
+    """Means over the seeds, in ten parts."""
+    from rtsim.learning import overall
+    from rtsim.timing import units
+
+    curves = [found.rows for found in outcomes.values()]
+    count = min(map(len, curves), default=0)
+    lines = []
+    edges = sorted({round(count * part / LINES) for part in range(LINES + 1)})
+    for begin, end in zip(edges, edges[1:], strict=False):
+        parts = [overall(rows[begin:end], rows[begin - 1] if begin else None) for rows in curves]
+        lines.append(
+            [
+                units.show(parts[0].seconds),
+                str(parts[0].step),
+                _with_interval([part.reward_rate for part in parts]),
+                _with_interval([part.score for part in parts]),
+                _percent(_mean([part.inaction for part in parts])),
+                _percent(_mean([part.non_noop for part in parts])),
+                _with_interval([part.evaluation for part in parts]),
+            ]
+        )
+    return lines
+
+
+def _last(rows: list[Row]) -> Row:
+    from rtsim.learning import overall
+
+    first = max(len(rows) - max(round(len(rows) * LAST), 1), 0)
+    return overall(rows[first:], rows[first - 1] if first else None)
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _with_interval(values: list[float]) -> str:
+    from rtsim.intervals import mean_interval
+
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return "-"
+    mean, interval = mean_interval(known)
+    return _digits(mean) if interval is None else f"{_digits(mean)} [{_digits(interval[0])}, {_digits(interval[1])}]"
+
+
+def _digits(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+def _percent(value: float) -> str:
+    return render.percent(None if math.isnan(value) else value)
+
+
+def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool) -> dict[str, Any]:
+    """The same numbers, and the whole curves; null where there is no value. Times in s, delays in steps."""
+    from rtsim.learning import overall
+
+    def values(row: Row) -> dict[str, Any]:
+        return {name: _known(value) for name, value in row._asdict().items()}
+
+    return {
+        "schema": "rtsim.train/1",
+        "plan": plan.to_json(),
+        "interrupted": interrupted,
+        "seeds": [
+            {
+                "seed": seed,
+                "steps": found.steps,
+                "seconds": found.seconds,
+                "virtual_to_real": _known(found.virtual_to_real),
+                "steps_before_the_first_action": found.nobodys_steps,
+                "overall": values(overall(found.rows)),
+                "last_tenth": values(_last(found.rows)),
+                "curve": [values(row) for row in found.rows],
+            }
+            for seed, found in outcomes.items()
+        ],
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def film(plan: Plan, seed: int, checkpoint: Path, path: str) -> None:
+    """An episode of the trained agent, under its Schedule."""
+    import gymnasium
+    import numpy as np
+
+    from rtsim.envs.worlds import environment
+    from rtsim.errors import InvalidValue
+    from rtsim.learning import evaluate_scheduled, load
+    from rtsim.live.video import Film
+
+    learner, _ = load(checkpoint, plan.device)
+    scenario = plan.scenario.with_(seed=seed)
+
+    class Filmed(gymnasium.Wrapper[Any, Any, Any, Any]):
+        """Every step's picture is offered to the film."""
+
+        def step(self, action: Any) -> Any:
+            found = self.env.step(action)
+            if shot.wants_next():
+                picture = self.env.render()
+                if not isinstance(picture, np.ndarray) or picture.ndim != 3:
+                    raise InvalidValue(f"{plan.env} makes no pictures, so there is no video")
+                shot.add(picture)
+            return found
+
+    env = environment(plan.env, "rgb_array")
+    try:
+        with Film(path, 1 / scenario.step_mean) as shot:
+            evaluate_scheduled(Filmed(env), learner, scenario, 1)
+    finally:
+        env.close()
+    render.wrote(path)

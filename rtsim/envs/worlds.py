@@ -1,0 +1,99 @@
+"""Environments to learn in, by name: the games, MinAtar's, and whatever Gymnasium knows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gymnasium
+
+from rtsim.envs.gym import Game
+from rtsim.envs.minatar import MinAtar
+from rtsim.envs.registry import ENTRIES
+from rtsim.errors import InvalidValue, RtsimError
+from rtsim.mdps.registry import Option
+from rtsim.timing import grammar
+
+Env = gymnasium.Env[Any, Any]
+MINATAR = {
+    "sticky": Option("number", 0.1, "probability that a step repeats the last action"),
+    "ramping": Option("count", 1, "whether the game grows harder", 0, 1),
+    "minimal": Option("count", 1, "only the actions that the game knows", 0, 1),
+}
+
+
+def environment(text: str, render_mode: str | None = None) -> Env:
+    """An environment from a text, as on the command line.
+
+    Parameters
+    ----------
+    text : str
+        A game as for :func:`rtsim.envs.make`; ``"minatar:breakout(sticky=0)"``; or the name of a Gymnasium environment.
+    render_mode : str, optional
+        As for Gymnasium.
+
+    Raises
+    ------
+    InvalidValue, UnknownName, MissingExtra
+
+    >>> environment("CartPole-v1").action_space, environment("blocks(level=3)").action_space
+    (Discrete(2), Discrete(6))
+    >>> environment("minatar:breakout(sticky=0)").observation_space.shape
+    (10, 10, 4)
+    """
+    name = text.partition("(")[0].partition(":")
+    kind, which = name[0].strip(), name[2].strip()
+    if kind in ENTRIES:
+        return Game(text, render_mode)
+    if kind == "minatar":
+        return _minatar(text, which)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions that are not the newest
+            return gymnasium.make(text, render_mode=render_mode, disable_env_checker=True)
+    except RtsimError:
+        raise
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise InvalidValue(f"environment {text[:80]!r} cannot be made: {_short(error)}") from error
+    except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
+        games = ", ".join(entry.shown for entry in ENTRIES.values())
+        raise InvalidValue(
+            f"environment {text[:80]!r} is neither a game ({games}), nor minatar:NAME, nor one that Gymnasium knows: "
+            f"{_short(error)}"
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _minatar(text: str, which: str) -> Env:
+    options = text.partition("(")[2]
+    node = grammar.parse(f"minatar({options}" if options else "minatar()", "environment")
+    if not which or not isinstance(node, grammar.Call) or node.positional or set(node.keywords) - set(MINATAR):
+        raise InvalidValue(f"environment {text[:80]!r} must read minatar:GAME or minatar:GAME(sticky=0, ramping=0)")
+    values = {n: o.read(n, node.keywords[n]) if n in node.keywords else o.default for n, o in MINATAR.items()}
+    return MinAtar(which, float(values["sticky"]), bool(values["ramping"]), bool(values["minimal"]))
+
+
+@contextmanager
+def lent(env: Env, again: Callable[[], Env]) -> Iterator[Env]:
+    """An environment to play in while another one stands still: ``again()`` is closed afterwards.
+
+    A console has one emulator per process, so a game is lent itself, and brought back to where it stood.
+    """
+    game = env.unwrapped
+    if isinstance(game, Game):
+        state = game.emulator.save()
+        try:
+            yield game
+        finally:
+            game.emulator.restore(state)
+        return
+    other = again()
+    try:
+        yield other
+    finally:
+        other.close()

@@ -1,0 +1,239 @@
+"""rtsim train: what it writes and says, and that it goes on where it was stopped or killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from rtsim.cli.main import main
+from rtsim.learning import plan_in, read_curve
+
+SMALL = ["--set", "network=mlp(16)", "batch=8", "learning_starts=50", "capacity=2000"]
+TIMES = ["--inference-time", "30ms", "--learning-time", "gamma(mean=45ms, cv=0.5)", "--learners", "2"]
+CART = ["train", "--env", "CartPole-v1", *TIMES, *SMALL, "--row-steps", "50"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def ran(*words: str) -> int:
+    return main([*words])
+
+
+def test_train_writes_curves_checkpoints_and_settings_and_tells_of_them(tmp_path, capsys) -> None:
+    out = tmp_path / "runs" / "a"
+    assert ran(*CART, "--steps", "300", "--seeds", "0", "3", "--eval-every", "100", "--out", str(out), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["seed"] for each in told["seeds"]] == [0, 3]
+    for each in told["seeds"]:
+        folder = out / f"seed-{each['seed']}"
+        assert sorted(p.name for p in folder.iterdir()) == [
+            "checkpoint.pt", "checkpoint.pt.replay", "curve.csv", "settings.json",
+        ]  # fmt: skip
+        rows = read_curve(folder / "curve.csv")
+        assert [row.step for row in rows] == [50, 100, 150, 200, 250, 300]
+        assert rows[-1].seconds == pytest.approx(6.0)
+        assert [row["reward_rate"] for row in each["curve"]] == [50.0] * 6
+        assert [row["evaluation"] is None for row in each["curve"]] == [True, False] * 3
+        assert each["overall"]["updates"] == sum(row.updates for row in rows) > 100
+        assert each["virtual_to_real"] > 0
+        assert plan_in(folder).to_json() == told["plan"]
+
+
+def test_train_says_what_matters_in_tables(tmp_path, capsys) -> None:
+    assert ran(*CART, "--steps", "200", "--out", str(tmp_path / "a")) == 0
+    out, err = capsys.readouterr()
+    for word in ("reward/s", "non-noop", "stale (updates)", "delay (steps)", "virtual/real", "environment time"):
+        assert word in out
+    assert "checkpoint.pt" in err
+
+
+def test_train_goes_on_with_more_steps_as_if_it_had_never_stopped(tmp_path, capsys) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    free = [word for word in CART if word != "capacity=2000"] + ["--set", "network=mlp(16)", "capacity=100"]
+    assert ran(*free, "--steps", "600", "--out", str(whole)) == 0
+    assert ran(*free, "--steps", "200", "--out", str(parts)) == 0
+    assert ran("train", "--out", str(parts), "--resume", "--steps", "600") == 0
+    curves = [(folder / "seed-0" / "curve.csv").read_bytes() for folder in (whole, parts)]
+    assert curves[0] == curves[1]
+    assert curves[0].count(b"\n") == 13
+    capsys.readouterr()
+    assert ran("train", "--out", str(parts), "--resume", "--steps", "600", "--json") == 0  # nothing left to do
+    assert json.loads(capsys.readouterr().out)["seeds"][0]["virtual_to_real"] is None
+
+
+def begun(out: Path) -> subprocess.Popen:
+    words = [*CART, "--steps", "100000", "--checkpoint-every", "100", "--out", str(out)]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "rtsim", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "seed-0" / "checkpoint.pt").exists() and time.monotonic() < deadline and child.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert child.poll() is None, child.communicate()
+    return child
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_train_stopped_goes_on_bit_for_bit(number, tmp_path, capsys) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    child = begun(out)
+    child.send_signal(number)
+    printed, said = child.communicate(timeout=60)
+    if number != signal.SIGKILL:
+        assert child.returncode == 130
+        assert "go on with rtsim train --out" in said
+        assert "reward/s" in printed
+        assert "Traceback" not in said
+    steps = torch.load(out / "seed-0" / "checkpoint.pt", weights_only=True)["progress"]["steps"] // 50 * 50 + 200
+    assert ran("train", "--out", str(out), "--resume", "--steps", str(steps)) == 0
+    assert ran(*CART, "--steps", str(steps), "--out", str(whole)) == 0
+    capsys.readouterr()
+    curves = [(folder / "seed-0" / "curve.csv").read_bytes() for folder in (whole, out)]
+    assert curves[0] == curves[1]
+
+
+def test_train_weights_feed_play(tmp_path, capsys) -> None:
+    from rtsim.live.network import NetworkAgent
+
+    out = tmp_path / "a"
+    words = ["train", "--env", "blocks(level=9)", "--inference-time", "40ms", "--steps", "60", "--out", str(out)]
+    assert ran(*words, "--set", "network=resnet15-k0.0625", "learning_starts=30", "batch=4", "--eval-every", "50",
+               "--eval-episodes", "1", "--preset", "game-boy") == 0  # fmt: skip
+    agent = NetworkAgent("", 6, 0, str(out / "seed-0" / "checkpoint.pt"))
+    assert agent._network.architecture.name == "resnet15-k0.0625"
+    capsys.readouterr()
+
+
+BAD = [
+    ([], "give --env"),
+    (["--env", "CartPole-v1"], "give --inference-time"),
+    (["--env", "CartPole-v1", "--inference-time", "84"], "84"),
+    (["--env", "Nope-v1", "--inference-time", "84ms"], "neither a game"),
+    (["--env", "Pendulum-v1", "--inference-time", "84ms"], "must be Discrete"),
+    (["--env", "minatar:breakout", "--inference-time", "84ms"], "give --fps"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--alg", "chunking(size=3)"], "3 actions per inference"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--alg", "nope"], "nope"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--set", "learning_rat=3"], "did you mean 'learning_rate'"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--set", "batch=x"], "must be a number"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--set", "batch"], "NAME=VALUE"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--set", "network=nature"], "reads images"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--preset", "x"], "preset 'x' unknown"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--profile", "epyc#resnet15-k7"], "exclude each other"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--learners", "2"], "go with --learning-time"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--default-policy", "x"], "default policy 'x' unknown"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--steps", "0"], "steps 0 must be at least 1"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--seeds", "1", "1"], "each once"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--live"], "--live"),
+    (["--env", "minatar:breakout", "--fps", "60", "--inference-time", "84ms", "--video", "x.gif"], "no pictures"),
+    (["--resume"], "holds no training"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD, ids=[" ".join(words)[-40:] for words, _ in BAD])
+def test_train_refuses_in_one_line_and_writes_nothing(words, message, tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran("train", *words, "--out", str(out)) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not out.exists()
+
+
+def test_train_refuses_to_overwrite_or_to_go_on_otherwise(tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran(*CART, "--steps", "100", "--out", str(out)) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    for words, message in (
+        ([*CART, "--steps", "100"], "holds a training already"),
+        (["train", "--resume", "--alg", "exp_time"], "begun with other settings; leave out --alg"),
+        (["train", "--resume", *CART[1:], "--fps", "30"], "begun with other settings"),
+        (["train", "--resume", "--steps", "5000"], "replay memory was made for"),
+    ):
+        assert ran(*words, "--out", str(out)) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.count("\n") == 1
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert ran(*CART, "--steps", "100", "--resume", "--out", str(out)) == 0  # the same flags again are fine
+
+
+@pytest.mark.parametrize("what", ["foreign", "damaged", "plain", "holes", "seed", "settings"])
+def test_train_foreign_checkpoints_are_refused_in_one_line(what, tmp_path, capsys) -> None:
+    out, other = tmp_path / "a", tmp_path / "b"
+    assert ran(*CART, "--steps", "60", "--out", str(out)) == 0
+    file = out / "seed-0" / "checkpoint.pt"
+    data = torch.load(file, weights_only=True)
+    if what == "foreign":
+        torch.save({"x": torch.zeros(1)}, file)
+    elif what == "damaged":
+        file.write_bytes(file.read_bytes()[:1000])
+    elif what == "plain":
+        torch.save({**data, "progress": {}}, file)
+    elif what == "holes":
+        torch.save({**data, "progress": {key: data["progress"][key] for key in ("kind", "scenario")}}, file)
+    elif what == "settings":
+        (out / "seed-0" / "settings.json").write_text("[]")
+    else:
+        assert ran(*CART, "--steps", "60", "--seeds", "1", "--out", str(other)) == 0
+        for name in ("checkpoint.pt", "checkpoint.pt.replay"):
+            os.replace(other / "seed-1" / name, out / "seed-0" / name)
+    capsys.readouterr()
+    assert ran("train", "--resume", "--out", str(out)) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "seed-0" in said or "checkpoint" in said
+
+
+def test_train_without_room_on_the_disk_says_so_before_anything_is_learnt(tmp_path, monkeypatch, capsys) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert ran(*CART, "--steps", "100", "--out", str(tmp_path / "a")) == 2
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert said.count("\n") == 1
+
+
+def test_train_that_diverges_says_so_and_keeps_the_last_checkpoint(tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    deep = ["--set", "network=mlp(16,16,16,16)", "learning_rate=1e6", "batch=8", "learning_starts=50"]
+    words = ["train", "--env", "CartPole-v1", "--inference-time", "30ms", *deep, "--checkpoint-every", "50"]
+    assert ran(*words, "--steps", "5000", "--out", str(out)) == 2
+    said = capsys.readouterr().err
+    assert "learning diverged; the last checkpoint is as it was" in said
+    assert said.count("\n") == 1
+    kept = torch.load(out / "seed-0" / "checkpoint.pt", weights_only=True)
+    assert kept["progress"]["steps"] >= 50
+    assert all(bool(torch.isfinite(weight).all()) for weight in kept["weights"].values())
+    assert len(read_curve(out / "seed-0" / "curve.csv")) > 0
+
+
+def test_train_tensorboard_is_there_or_asked_for(tmp_path, capsys) -> None:
+    code = ran(*CART, "--steps", "100", "--tensorboard", "--out", str(tmp_path / "a"))
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    except ImportError:
+        assert code == 2
+        assert "tensorboard" in capsys.readouterr().err
+        return
+    assert code == 0
+    log = EventAccumulator(str(tmp_path / "a" / "seed-0"))
+    log.Reload()
+    assert [(e.step, e.value) for e in log.Scalars("train/reward_rate")] == [(50, 50.0), (100, 50.0)]
