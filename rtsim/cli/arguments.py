@@ -326,7 +326,8 @@ class Train:
     In virtual time, as fast as the computer can; an interrupted training goes on with --resume."""
 
     env: Text = ""
-    """blocks, walk, atari:Boxing, "minatar:breakout(sticky=0)", or any Gymnasium environment with discrete actions."""
+    """blocks, walk, atari:Boxing, "minatar:breakout(sticky=0)", "mdp:delay(n=10, p=0.9)", or any Gymnasium environment
+    with discrete actions."""
     out: Annotated[str, tyro.conf.arg(metavar="DIR", help_behavior_hint=_default)] = ""
     """Folder of the training; a folder in it per seed, with checkpoint, replay memory, curve.csv and settings.json."""
     alg: Text = "max_time"
@@ -353,8 +354,8 @@ class Train:
     default_policy: Text = "noop"
     """What acts where no action is there: noop, repeat or random."""
     preset: Text = "auto"
-    """Hyperparameters: game-boy, atari, atari-rainbow, rainbow, minatar, cartpole, cartpole-rainbow, or auto (by the
-    environment)."""
+    """Hyperparameters: game-boy, atari, atari-rainbow, rainbow, minatar, mdp, cartpole, cartpole-rainbow, or auto (by
+    the environment)."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
     """Other hyperparameters, e.g. network=resnet15-k0.0625 learning_rate=0.0003 steps_per_update=4; a wrong name lists
     them all."""
@@ -364,6 +365,9 @@ class Train:
     """Random seeds, one training each."""
     row_steps: Optional = None
     """Environment steps per row of the curve (default: a two-hundredth of --steps)."""
+    demonstrations: Number = 0
+    """Learn first from so many actions of the game's scripted player (blocks, walk), seen as late as the model is
+    expected to act; the paper's Tetris has 16,000."""
     eval_every: Number = 0
     """Score the learnt actions every so many environment steps, under the same Schedule without learning; 0: never."""
     eval_episodes: Number = 5

@@ -68,11 +68,12 @@ def _trained(figure: Figure, folder: Path, a: Figures) -> tuple[Sequence[Row], i
 
     cells = list(find(figure.table).cells(a.budget, a.quick, a.only, tuple(range(a.seeds))))
     with render.progress(counted=False) as update:
+        told = render.Told(update)
         found = run_cells(
             cells,
             folder / f"cells_{figure.table}.csv",
             a.processes,
-            lambda finished, cells, share: update(f"{finished} of {cells} cells", share, 1.0),
+            lambda finished, cells, share: told(f"{finished} of {cells} cells", share),
         )
     if found.missing:
         cell, reason = next(iter(found.missing.items()))

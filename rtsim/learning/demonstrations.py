@@ -15,11 +15,15 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsim.envs.gym import Game
+from rtsim.envs.players import player
 from rtsim.errors import InvalidValue
 from rtsim.learning.draws import episode_seed
 from rtsim.learning.learner import Learner
 from rtsim.learning.memory import Memory
 from rtsim.learning.transitions import Transitions
+from rtsim.scenario import Scenario
+from rtsim.theory import ceil_ratio
 
 #: Added to the number of a demonstrated episode, so that no training plays an episode that was demonstrated.
 DEMONSTRATION = 2**41
@@ -131,3 +135,42 @@ def pretrain(learner: Learner, updates: int, on_update: Callable[[int], None] | 
         if on_update is not None:
             on_update(number + 1)
     return float(np.mean(losses)) if losses else 0.0
+
+
+def scripted(env: gymnasium.Env[Any, Any]) -> tuple[Game, Callable[[], int]]:
+    """One of our games, and what its scripted player does now.
+
+    Raises
+    ------
+    InvalidValue
+        If it is something else.
+    """
+    game = env.unwrapped
+    if not isinstance(game, Game):
+        raise InvalidValue(f"there is no scripted player for {env}; demonstrations are those of blocks and walk")
+    who, memory = player(game.emulator.id), game.emulator.memory
+    return game, lambda: who.act(memory())
+
+
+def learn_from_player(env: gymnasium.Env[Any, Any], learner: Learner, count: int, delay: int) -> Demonstrations:
+    """The whole procedure, with the scripted player of one of our games: ``count`` transitions, then as many updates.
+
+    Raises
+    ------
+    InvalidValue
+        If the game has no such player.
+    """
+    game, choose = scripted(env)
+    found = demonstrate(env, choose, learner.memory, count, delay, noop=game.noop, seed=learner.seed)
+    pretrain(learner, count)
+    return found
+
+
+def expected_delay(scenario: Scenario) -> int:
+    """⌈τ̄_θ/τ̄_M⌉, the delay in steps that a model is expected to act with; 0 where it takes no time.
+
+    >>> expected_delay(Scenario("max_time", "84ms", workers=6, step_time="60fps"))
+    6
+    """
+    mean = scenario.inference_mean
+    return ceil_ratio(mean, scenario.step_mean) if mean > 0 else 0

@@ -19,7 +19,7 @@ from rtsim.version import __version__
 if TYPE_CHECKING:
     import gymnasium
 
-    from rtsim.learning import Learner, Settings
+    from rtsim.learning import Settings
     from rtsim.learning.curve import Row as CurveRow
 
 #: Rows of a training's curve, from which those of the table are made; the last fifth is ``late_score``.
@@ -44,7 +44,7 @@ def run(cell: Cell, on_step: Tell = lambda step: None) -> list[Row]:
     ------
     RtsimError
     """
-    from rtsim.envs.named import environment
+    from rtsim.envs.worlds import environment
 
     figure = find(cell.figure)
     env = environment(cell.panel)
@@ -117,31 +117,18 @@ def _reference(cell: Cell, panel: Panel, env: gymnasium.Env[Any, Any], on_step: 
 
 def _training(cell: Cell, panel: Panel, env: gymnasium.Env[Any, Any], on_step: Tell) -> list[Counts]:
     from rtsim.learning import prepare
+    from rtsim.learning.demonstrations import learn_from_player
     from rtsim.learning.scheduled import ScheduledTraining
 
     chosen = settings(panel.preset, cell.budget_steps)
     learner = prepare(env, chosen, cell.seed)
     if panel.demonstrations:
-        _demonstrated(cell, panel, env, learner)
+        # A trial has as many as its share of the paper's steps.
+        learn_from_player(env, learner, min(panel.demonstrations, max(cell.budget_steps // 6, 1)), cell.delay_steps)
     size = max(cell.budget_steps // ROWS, 1)
     training = ScheduledTraining(env, learner, scenario(cell, _fps(env), chosen.batch), row_steps=size)
     training.run(cell.budget_steps, on_step=lambda: on_step(min(training.steps, cell.budget_steps)))
     return _summed(training.rows, size)[: cell.budget_steps // size]
-
-
-def _demonstrated(cell: Cell, panel: Panel, env: Any, learner: Learner) -> None:
-    from rtsim.envs.players import player
-    from rtsim.learning.demonstrations import demonstrate, pretrain
-
-    # A trial has as many steps as a share of the paper's 16,000.
-    count = min(panel.demonstrations, max(cell.budget_steps // 6, 1))
-    game = env.unwrapped.emulator
-    scripted = player(panel.env)
-    demonstrate(
-        env, lambda: scripted.act(game.memory()), learner.memory, count, cell.delay_steps, noop=game.noop,
-        seed=cell.seed,
-    )  # fmt: skip
-    pretrain(learner, count)
 
 
 def _summed(rows: list[CurveRow], size: int) -> list[Counts]:

@@ -67,7 +67,7 @@ class Panel:
     Attributes
     ----------
     env : str
-        As for :func:`rtsim.envs.named.environment`.
+        As for :func:`rtsim.envs.worlds.environment`.
     preset : str
         Settings of the learner (:data:`rtsim.learning.PRESETS`).
     budget : int

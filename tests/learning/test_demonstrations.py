@@ -6,11 +6,12 @@ import gymnasium
 import numpy as np
 import pytest
 
+from rtsim.cli.main import main
 from rtsim.envs.gym import Game
-from rtsim.envs.players import player
 from rtsim.errors import InvalidValue
-from rtsim.learning import Recent, Settings, prepare
-from rtsim.learning.demonstrations import demonstrate, pretrain
+from rtsim.learning import Recent, Settings, load, prepare
+from rtsim.learning.demonstrations import demonstrate, expected_delay, pretrain, scripted
+from rtsim.scenario import Scenario
 
 
 class Count(gymnasium.Env):
@@ -78,11 +79,9 @@ def test_scripted_player_of_our_game_scores_while_it_demonstrates() -> None:
     pytest.importorskip("stable_retro")
     game = Game("blocks")
     try:
-        scripted = player("blocks")
+        game, choose = scripted(game)
         memory = Recent(1000, (84, 84, 1))
-        found = demonstrate(
-            game, lambda: scripted.act(game.emulator.memory()), memory, 400, delay=5, noop=game.noop, seed=1
-        )
+        found = demonstrate(game, choose, memory, 400, delay=5, noop=game.noop, seed=1)
         assert found.transitions == memory.appended == 400
         assert found.steps > 400
         held = np.arange(memory.count)
@@ -90,3 +89,31 @@ def test_scripted_player_of_our_game_scores_while_it_demonstrates() -> None:
         assert set(actions.tolist()) <= set(range(game.noop))
     finally:
         game.close()
+
+
+def test_demonstrations_are_an_option_of_the_training(tmp_path, capsys) -> None:
+    pytest.importorskip("stable_retro")
+    words = [
+        "train", "--env", "blocks", "--inference-time", "60ms", "--steps", "60", "--row-steps", "30",
+        "--demonstrations", "40", "--set", "network=mlp(8)", "batch=4", "learning_starts=1000",
+    ]  # fmt: skip
+    for name in ("a", "b"):
+        assert main([*words, "--out", str(tmp_path / name)]) == 0
+    assert "learns from 40 actions of the scripted player first" in capsys.readouterr().err
+    first, second = (load(tmp_path / name / "seed-0" / "checkpoint.pt")[0] for name in ("a", "b"))
+    # No update was due in sixty steps: all come from before.
+    assert first.version == second.version == 40
+    for weight in first.parameters.weights:
+        np.testing.assert_array_equal(first.parameters.weights[weight], second.parameters.weights[weight])
+    assert main([*words, "--out", str(tmp_path / "c"), "--set", "capacity=40"]) == 2
+    assert "must be fewer than the replay memory holds" in capsys.readouterr().err
+    assert main(["train", "--env", "CartPole-v1", *words[3:], "--out", str(tmp_path / "d")]) == 2
+    assert "no scripted player for" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+    assert not (tmp_path / "d").exists()
+
+
+def test_demonstrations_are_as_late_as_the_model_is_expected_to_be() -> None:
+    # 60 ms are 3.6 frames of a Game Boy, 0 none at all.
+    assert expected_delay(Scenario("sequential", "60ms")) == 4
+    assert expected_delay(Scenario("sequential", 0.0)) == 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rtsim.envs.minatar import MinAtar
-from rtsim.envs.named import environment
 from rtsim.envs.tabular import Tabular
+from rtsim.envs.worlds import environment
 from rtsim.errors import RtsimError
 
 
@@ -31,11 +31,11 @@ def test_every_kind_of_environment_is_found_by_its_text() -> None:
     [
         ("CartPol-v1", "CartPol"),
         ("minatar:brekout", "did you mean 'breakout'"),
-        ("minatar:breakout(stiky=0)", "did you mean 'sticky'"),
+        ("minatar:breakout(stiky=0)", "must read minatar:GAME or"),
         ("minatar:breakout(sticky=2)", "0..1"),
         ("mdp:jmp", "did you mean 'jump'"),
         ("blocks(lvl=3)", "did you mean 'level'"),
-        ("", "no environment ''"),
+        ("", "environment '' is neither"),
     ],
 )
 def test_what_is_no_environment_is_told_in_one_line(text: str, says: str) -> None:
