@@ -35,8 +35,8 @@ def run(arguments: Train) -> int:
     if arguments.live:
         raise InvalidValue("--live: training in real processes is not there yet; without it, time is virtual")
     _check(arguments)
-    plan, seeds = _plan_and_seeds(arguments)
     writer = _tensorboard() if arguments.tensorboard else None
+    plan, seeds = _plan_and_seeds(arguments)
     outcomes: dict[int, Outcome] = {}
     with render.progress(counted=False) as update, _Stop() as stop:
         shown = _Progress(update, plan.steps, len(seeds), stop)
@@ -144,10 +144,10 @@ def _check_world(plan: Plan, video: str) -> None:
                     f"--demonstrations {plan.demonstrations} must be fewer than the replay memory holds, "
                     f"{plan.settings.capacity}; give --set capacity=... too"
                 )
-        if video and "rgb_array" not in env.metadata.get("render_modes", ()):
-            raise InvalidValue(f"{plan.env} makes no pictures, so there can be no --video of it")
     finally:
         env.close()
+    if video:
+        trained.check_pictures(plan.env)
 
 
 def _said(arguments: Train) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
+from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
     from rtsim.learning import Outcome, Plan, Row
@@ -139,13 +140,36 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
+def check_pictures(name: str) -> None:
+    """Refuse a film of an environment that shows nothing, before hours of training.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    import gymnasium
+
+    from rtsim.envs.worlds import environment
+
+    env = environment(name)
+    env.close()
+    if "rgb_array" not in env.metadata.get("render_modes", ()):
+        raise InvalidValue(f"{name} makes no pictures, so there can be no --video of it")
+    env = environment(name, "rgb_array")
+    try:
+        env.reset(seed=0)
+        env.render()
+    except (gymnasium.error.Error, ImportError) as error:
+        raise InvalidValue(f"no --video of {name}: {' '.join(str(error).split())[:200]}") from error
+    finally:
+        env.close()
+
+
 def film(plan: Plan, seed: int, checkpoint: Path, path: str) -> None:
     """An episode of the trained agent, under its Schedule."""
     import gymnasium
-    import numpy as np
 
     from rtsim.envs.worlds import environment
-    from rtsim.errors import InvalidValue
     from rtsim.learning import evaluate_scheduled, load
     from rtsim.live.video import Film
 
@@ -158,9 +182,7 @@ def film(plan: Plan, seed: int, checkpoint: Path, path: str) -> None:
         def step(self, action: Any) -> Any:
             found = self.env.step(action)
             if shot.wants_next():
-                picture = self.env.render()
-                if not isinstance(picture, np.ndarray) or picture.ndim != 3:
-                    raise InvalidValue(f"{plan.env} makes no pictures, so there is no video")
+                picture: Any = self.env.render()
                 shot.add(picture)
             return found
 

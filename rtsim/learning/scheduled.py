@@ -200,8 +200,9 @@ class ScheduledTraining:
             self.step()
             stopped = bool(on_step is not None and on_step())
             if checkpoint is not None and self.at_rest:
-                room = self.learner.memory.room
-                short = room is not None and room < ROWS_PER_DECISION * (len(self._choices) + 2)
+                memory = self.learner.memory
+                most = min(ROWS_PER_DECISION * (len(self._choices) + 2), memory.spare // 2)
+                short = memory.room is not None and memory.room < most
                 if self.steps // every > saved or short:
                     saved = self.steps // every
                     self.save(checkpoint)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
@@ -225,15 +227,42 @@ def test_train_that_diverges_says_so_and_keeps_the_last_checkpoint(tmp_path, cap
     assert len(read_curve(out / "seed-0" / "curve.csv")) > 0
 
 
-def test_train_tensorboard_is_there_or_asked_for(tmp_path, capsys) -> None:
-    code = ran(*CART, "--steps", "100", "--tensorboard", "--out", str(tmp_path / "a"))
-    try:
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    except ImportError:
-        assert code == 2
-        assert "tensorboard" in capsys.readouterr().err
-        return
-    assert code == 0
-    log = EventAccumulator(str(tmp_path / "a" / "seed-0"))
+def test_train_without_tensorboard_says_what_is_missing(tmp_path, monkeypatch, capsys) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "tensorboard" else real(name))
+    assert ran(*CART, "--steps", "100", "--tensorboard", "--out", str(tmp_path / "a")) == 2
+    assert capsys.readouterr().err == "rtsim: --tensorboard needs tensorboard; pip install 'rtsim[tensorboard]'\n"
+
+
+def test_train_writes_for_tensorboard(tmp_path, capsys) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert ran(*CART, "--steps", "100", "--tensorboard", "--out", str(tmp_path / "a")) == 0
+    log = accumulator.EventAccumulator(str(tmp_path / "a" / "seed-0"))
     log.Reload()
     assert [(e.step, e.value) for e in log.Scalars("train/reward_rate")] == [(50, 50.0), (100, 50.0)]
+    capsys.readouterr()
+
+
+def test_train_evaluation_of_a_console_game_disturbs_nothing(tmp_path, capsys) -> None:
+    # The emulator is lent: one per process. With sticky actions its random numbers must come back, too.
+    words = ["train", "--env", "blocks(level=9, sticky=0.3)", "--inference-time", "40ms", "--steps", "90",
+             "--set", "network=resnet15-k0.0625", "learning_starts=30", "batch=4", "--row-steps", "15"]  # fmt: skip
+    curves = []
+    for every in ("0", "30"):
+        out = tmp_path / every
+        assert ran(*words, "--eval-every", every, "--eval-episodes", "1", "--out", str(out)) == 0
+        curves.append(read_curve(out / "seed-0" / "curve.csv"))
+    assert [repr(row._replace(evaluation=0)) for row in curves[0]] == [
+        repr(r._replace(evaluation=0)) for r in curves[1]
+    ]
+    assert [not math.isnan(row.evaluation) for row in curves[1]] == [False, True] * 3
+    capsys.readouterr()
+
+
+def test_train_films_the_agent(tmp_path, capsys) -> None:
+    film = tmp_path / "agent.gif"
+    words = ["train", "--env", "blocks(level=9)", "--inference-time", "40ms", "--steps", "20",
+             "--set", "network=resnet15-k0.0625"]  # fmt: skip
+    assert ran(*words, "--video", str(film), "--out", str(tmp_path / "a")) == 0
+    assert film.read_bytes()[:6] in (b"GIF87a", b"GIF89a")
+    assert str(film) in capsys.readouterr().err
