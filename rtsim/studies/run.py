@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from rtsim.errors import FileProblem, InvalidValue
-from rtsim.experiments.executors import Executor, Failure, cores, in_process, local
+from rtsim.experiments.executors import Failure, cores, in_process, local
 from rtsim.studies.design import Cell
 from rtsim.studies.tables import Row, read, write
 
@@ -93,7 +93,7 @@ def run_cells(
     number = min(processes or cores(), max(len(left), 1))
     with in_process() if number == 1 else local(number) as execute:
         try:
-            for index, result in cast(Executor, execute)(cast(Any, {k: Task(cell) for k, cell in left.items()})):
+            for index, result in execute(cast(Any, {k: Task(cell) for k, cell in left.items()})):
                 if isinstance(result, Failure):
                     missing[left[index]] = result.reason
                 else:
