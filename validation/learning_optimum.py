@@ -19,16 +19,14 @@ FOLDER = Path(__file__).parent
 SCHEMA = "rtsim.validation.learning-optimum/1"
 SECTION = "learning-optimum"
 SEEDS = (0, 1, 2)
-STEPS, QUICK_STEPS = 6_000, 600
+STEPS, QUICK_STEPS = 2_500, 600
 LIMIT = 0.03
 MDPS = ("inaction", "delay(n=10, p=0.9)", "delay(n=10, p=0.6)", "jump(n=10, p=0.9)")
 #: Rules and delays, steps.
 SCHEDULES = (
     ("sequential(wait_observation=true)", 3),
-    ("sequential(wait_observation=true)", 8),
-    ("max_time", 1),
     ("max_time", 3),
-    ("exp_time", 3),
+    ("exp_time", 1),
     ("time_triggered(deadline=8steps)", 8),
 )
 

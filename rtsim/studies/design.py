@@ -226,11 +226,11 @@ def published(depth: int) -> tuple[tuple[int, int], ...]:
 
 _ASYNCHRONOUS = ("max_time", "exp_time", "time_triggered")
 _MDPS = (
-    Panel("mdp:inaction", "mdp", 8_000, 300, "reward per step"),
-    Panel("mdp:jump(n=10, p=0.99)", "mdp", 8_000, 300, "reward per step"),
+    Panel("mdp:inaction", "mdp", 4_000, 300, "reward per step"),
+    Panel("mdp:jump(n=10, p=0.99)", "mdp", 4_000, 300, "reward per step"),
 )
-_BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 15_000, 300)
-_FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 20_000, 300, "reward")
+_BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 10_000, 300)
+_FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 10_000, 300, "reward")
 _INVADERS = ("minatar:space_invaders(sticky=0)", "minatar:space_invaders(sticky=0.25)")
 _BLOCKS = Panel("blocks", "game-boy-small", 20_000, 200, demonstrations=16_000)
 _WALK = Panel("walk", "game-boy-small", 20_000, 200, "reward")
@@ -260,7 +260,7 @@ FIGURES: Mapping[int, Figure] = {
         Figure(
             6,
             "Score against size of the network, Atari, DQN",
-            (*(Panel(env, "minatar-short", 15_000, 300) for env in _INVADERS), *_ATARI),
+            (*(Panel(env, "minatar-short", 10_000, 300) for env in _INVADERS), *_ATARI),
             ("sequential", "max_time"),
             (15, 30),
         ),
@@ -270,7 +270,7 @@ FIGURES: Mapping[int, Figure] = {
         Figure(
             14,
             "Score against size of the network, Atari, Rainbow",
-            (*(Panel(env, "minatar-rainbow", 15_000, 300) for env in _INVADERS), *(
+            (*(Panel(env, "minatar-rainbow", 10_000, 300) for env in _INVADERS), *(
                 Panel(p.env, "atari-rainbow-small", p.budget, p.quick, human=p.human) for p in _ATARI
             )),
             ("sequential", "max_time"),
