@@ -18,9 +18,9 @@ def code(path: Path) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def test_there_are_five_and_the_readme_names_them():
+def test_there_are_seven_and_the_readme_names_them():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(NOTEBOOKS) == 5
+    assert len(NOTEBOOKS) == 7
     assert re.findall(r"\(notebooks/(.*?\.ipynb)\)", readme) == [path.name for path in NOTEBOOKS]
 
 
