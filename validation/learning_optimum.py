@@ -19,14 +19,13 @@ FOLDER = Path(__file__).parent
 SCHEMA = "rtsim.validation.learning-optimum/1"
 SECTION = "learning-optimum"
 SEEDS = (0, 1, 2)
-STEPS, QUICK_STEPS = 2_500, 600
+DECISIONS, QUICK_DECISIONS = 12_000, 200
 LIMIT = 0.03
-MDPS = ("inaction", "delay(n=10, p=0.9)", "delay(n=10, p=0.6)", "jump(n=10, p=0.9)")
+MDPS = ("inaction", "delay(n=5, p=0.9)", "delay(n=5, p=0.6)", "jump(n=5, p=0.9)")
 #: Rules and delays, steps.
 SCHEDULES = (
     ("sequential(wait_observation=true)", 3),
     ("max_time", 3),
-    ("exp_time", 1),
     ("time_triggered(deadline=8steps)", 8),
 )
 
@@ -58,16 +57,16 @@ def section(data: dict[str, Any] | None) -> str:
         [
             scripts.machine_line(data["machine"]),
             "",
-            f"Rewards per environment step after {data['steps']:,} steps of training:",
+            f"Rewards per environment step after {data['decisions']:,} decisions of training:",
             "",
             scripts.markdown(columns, rows),
         ]
     )
 
 
-def measure(mdp: str, rule: str, delay: int, steps: int, seeds: tuple[int, ...]) -> dict[str, Any]:
+def measure(mdp: str, rule: str, delay: int, decisions: int, seeds: tuple[int, ...]) -> dict[str, Any]:
     """One MDP under one Schedule."""
-    found = [learn(mdp, rule, delay, steps, seed) for seed in seeds]
+    found = [learn(mdp, rule, delay, decisions, seed) for seed in seeds]
     worst = max(each.shortfall for each in found)
     print(f"{mdp}, {rule}, {delay} steps late: {100 * worst:.2f} % below the optimum", file=sys.stderr, flush=True)
     learnt = [asdict(each) for each in found]
@@ -77,14 +76,14 @@ def measure(mdp: str, rule: str, delay: int, steps: int, seeds: tuple[int, ...])
 def main() -> int:
     import torch
 
-    parser = scripts.measuring("learning_optimum.py", __doc__, "600 steps, one seed, two Schedules")
+    parser = scripts.measuring("learning_optimum.py", __doc__, "200 decisions, one seed, two Schedules")
     arguments = scripts.parsed(parser, FOLDER)
     torch.set_num_threads(1)
-    steps, seeds, schedules = STEPS, SEEDS, SCHEDULES
+    decisions, seeds, schedules = DECISIONS, SEEDS, SCHEDULES
     if arguments.quick:
-        steps, seeds, schedules = QUICK_STEPS, SEEDS[:1], SCHEDULES[:2]
-    cases = [measure(mdp, rule, delay, steps, seeds) for mdp in MDPS for rule, delay in schedules]
-    data = {"schema": SCHEMA, "machine": scripts.machine(), "steps": steps, "cases": cases}
+        decisions, seeds, schedules = QUICK_DECISIONS, SEEDS[:1], SCHEDULES[:2]
+    cases = [measure(mdp, rule, delay, decisions, seeds) for mdp in MDPS for rule, delay in schedules]
+    data = {"schema": SCHEMA, "machine": scripts.machine(), "decisions": decisions, "cases": cases}
     scripts.write_results(arguments.out / "results" / "learning_optimum.json", data)
     scripts.write_section(arguments.out / "README.md", SECTION, section(scripts.rounded(data)))
     return 0 if all(case["holds"] for case in cases) else 1

@@ -42,11 +42,13 @@ class Learnt:
         return 1 - self.rate / self.optimum
 
 
+#: Share of random actions at the end of training.
+EXPLORATION = 0.5
 #: Steps of :attr:`Learnt.played`.
 PLAYED = 20_000
 
 
-def learn(mdp: str, rule: str, delay: int, steps: int, seed: int = 0) -> Learnt:
+def learn(mdp: str, rule: str, delay: int, decisions: int, seed: int = 0) -> Learnt:
     """Train DQN in virtual time, and hold its greedy policy against theory.
 
     Parameters
@@ -58,15 +60,16 @@ def learn(mdp: str, rule: str, delay: int, steps: int, seed: int = 0) -> Learnt:
         workers act on every step, ``delay`` steps late.
     delay : int, >= 1
         Environment steps; inferences take half a step less, and no spread.
-    steps : int
-        Environment steps of training.
+    decisions : int
+        Of training, one per environment step, or, sequentially, per ``delay`` steps. Many of them are at random to the
+        end: who is to choose between nearly equal actions must have tried both.
     seed : int
 
     Raises
     ------
     InvalidValue
 
-    >>> found = learn("inaction", "sequential(wait_observation=true)", 3, steps=150)
+    >>> found = learn("inaction", "sequential(wait_observation=true)", 3, decisions=50)
     >>> round(found.rate, 9), round(found.optimum, 9), found.undelayed
     (0.333333333, 0.333333333, 1.0)
     """
@@ -78,11 +81,11 @@ def learn(mdp: str, rule: str, delay: int, steps: int, seed: int = 0) -> Learnt:
     env = Tabular(world)
     sequential = rule.startswith("sequential")
     scenario = Scenario(rule, delay - 0.5, 1 if sequential else delay, 1.0, seed=seed, steps=PLAYED)
-    settings = PRESETS["mdp"]
-    learner = prepare(env, settings, seed)
-    ScheduledTraining(env, learner, scenario.with_(batch=settings.batch)).run(steps)
-    policy = np.array([learner.best(state) for state in np.eye(world.states, dtype=np.uint8)])
     every = delay if sequential else 1
+    settings = PRESETS["mdp"].with_(exploration_end=EXPLORATION)
+    learner = prepare(env, settings, seed)
+    ScheduledTraining(env, learner, scenario.with_(batch=settings.batch)).run(decisions * every)
+    policy = np.array([learner.best(state) for state in np.eye(world.states, dtype=np.uint8)])
     played = rollout(world, agents.Tabular(policy), simulate(scenario), seed=seed + 1)
     return Learnt(
         theory.delayed_gain(world, policy, delay, every=every),

@@ -30,7 +30,7 @@ def one_thread():
     ],
 )
 def test_learnt_rate_is_within_three_per_cent_of_the_exact_optimum(mdp: str, rule: str, delay: int) -> None:
-    found = learn(mdp, rule, delay, steps=1_500)
+    found = learn(mdp, rule, delay, decisions=1_500)
     assert found.rate >= 0.97 * found.optimum, found
     # What it gains when it plays: bounded rewards in 20,000 correlated steps, seven standard deviations away.
     assert found.played == pytest.approx(found.rate, abs=7 * 0.5 * (20 / PLAYED) ** 0.5)
@@ -38,5 +38,5 @@ def test_learnt_rate_is_within_three_per_cent_of_the_exact_optimum(mdp: str, rul
 
 def test_optimum_under_delay_is_that_of_the_papers_chain() -> None:
     # P(Binomial(2, 1/2) = 1) = 1/2 on a cycle, against 1 without delay (Riemer et al. 2025, App. B.2).
-    found = learn("delay(n=4, p=0.5)", "time_triggered(deadline=2steps)", 2, steps=20)
+    found = learn("delay(n=4, p=0.5)", "time_triggered(deadline=2steps)", 2, decisions=20)
     assert (found.optimum, found.undelayed) == (pytest.approx(0.5), 1.0)
