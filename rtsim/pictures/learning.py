@@ -54,6 +54,10 @@ REFERENCES: dict[str, dict[str, Any]] = {
     "random": {"color": style.DEFAULT_POLICY, "linestyle": ":", "linewidth": 1.6},
 }
 NO_DELAY = "no delay"
+#: Between the markers of two methods at one place, in places.
+DODGE = 0.06
+#: Every how many points of a curve there is a marker.
+MARK_EVERY = 5
 COLUMNS = 2
 
 
@@ -80,8 +84,8 @@ def plot_scores(
 ) -> Figure:
     """Scores against the size of the network, whose delay stands below it; one panel for each environment.
 
-    Markers are means over seeds with 95 % intervals, hollow ones of the deeper networks; the grey lines neither learn
-    nor are late.
+    Markers are means over seeds with 95 % intervals, hollow ones of the deeper networks, side by side so that none
+    hides another; bars may leave the picture. The grey lines neither learn nor are late.
 
     Parameters
     ----------
@@ -119,11 +123,14 @@ def plot_scores(
             known = [(_rank(ranks, delay), value) for delay, value in line]
             dashes = {**style.THEORY, "linestyle": style.THEORY_DASHES[number % len(style.THEORY_DASHES)]}
             ax.plot(*zip(*known, strict=True), label=label, zorder=1.5, **dashes)
-        for (method, depth), look in looks.items():
+        for number, ((method, depth), look) in enumerate(looks.items()):
             own = [p for p in here if p.method == method and p.depth == depth and p.score is not None]
             own.sort(key=lambda p: p.delay_steps)
             start = [p for p in here if p.method == NO_DELAY and p.score is not None]
-            _errorbars(ax, [*start, *own] if own else [], ranks, look, _named(method, depth))
+            aside = DODGE * (number - (len(looks) - 1) / 2)
+            _errorbars(ax, [*start, *own] if own else [], ranks, look, _named(method, depth), aside)
+        best = [value for line in (optimum or {}).get(name, {}).values() for _, value in line]
+        _limit(ax, [p.score for p in here], (human or {}).get(name), *best)
         _size_axis(ax, {depth: sorted(found) for depth, found in sizes.items()})
         ax.set_ylabel((units or {}).get(name, "score"))
         ax.set_title(_heading(name, here), loc="left", fontsize="small")
@@ -155,7 +162,7 @@ def plot_progress(points: Sequence[Point], *, over: str = "time", title: str = "
     looks = _looks(points)
     for name, ax in axes.items():
         here = [p for p in points if p.panel == name]
-        for method in [*REFERENCES, *dict.fromkeys(method for method, _ in looks)]:
+        for number, method in enumerate([*REFERENCES, *dict.fromkeys(method for method, _ in looks)]):
             if over == "actions" and method == "noop":
                 continue  # it makes none
             own = sorted((p for p in here if p.method == method), key=lambda p: p.step)
@@ -168,7 +175,7 @@ def plot_progress(points: Sequence[Point], *, over: str = "time", title: str = "
             look = next(look for (known, _), look in looks.items() if known == method)
             ax.plot(
                 x, [0.0, *(p.reward for p in own)], color=look.colour, linestyle=look.line, linewidth=1.4,
-                markevery=4, label=_named(method, 15), **look.marks(5),
+                markevery=(number % MARK_EVERY, MARK_EVERY), label=_named(method, 15), **look.marks(5),
             )  # fmt: skip
             if all(p.reward_ci95 for p in own):
                 low, high = zip((0.0, 0.0), *(p.reward_ci95 or (0.0, 0.0) for p in own), strict=True)
@@ -176,6 +183,7 @@ def plot_progress(points: Sequence[Point], *, over: str = "time", title: str = "
         ax.set_xlabel("environment time (s)" if over == "time" else "actions other than noop")
         ax.set_ylabel("reward gathered")
         ax.set_xlim(left=0)
+        _limit(ax, [0.0, *(p.reward for p in here)])
         ax.set_title(_heading(name, here), loc="left", fontsize="small")
         style.plain(ax, legend=False, grid="both")
     _finish(figure, axes, title)
@@ -232,6 +240,15 @@ def _heading(name: str, points: Sequence[Point]) -> str:
     return f"{name}\n{points[0].budget_steps:,} steps, {count} seed{plural}".replace("$", r"\$")
 
 
+def _limit(ax: Axes, values: Sequence[float | None], *more: float | None) -> None:
+    """The vertical axis by the means: intervals of few seeds are wider than all there is to see."""
+    known = [value for value in (*values, *more) if value is not None]
+    if known:
+        low, high = min(known), max(known)
+        room = 0.12 * (high - low) or 1.0
+        ax.set_ylim(low - room, high + room)
+
+
 def _references(ax: Axes, points: Sequence[Point], value: Any) -> None:
     for method, look in REFERENCES.items():
         for point in points:
@@ -240,14 +257,14 @@ def _references(ax: Axes, points: Sequence[Point], value: Any) -> None:
 
 
 def _errorbars(
-    ax: Axes, points: Sequence[Point], ranks: dict[int, dict[int, int]], look: style.Look, label: str
+    ax: Axes, points: Sequence[Point], ranks: dict[int, dict[int, int]], look: style.Look, label: str, aside: float
 ) -> None:
     if not points:
         return
     y = [float(p.score or 0.0) for p in points]
     bars = [p.score_ci95 or (p.score, p.score) for p in points]
     ax.errorbar(
-        [0 if p.method == NO_DELAY else ranks[p.depth][p.delay_steps] for p in points],
+        [aside + (0 if p.method == NO_DELAY else ranks[p.depth][p.delay_steps]) for p in points],
         y,
         yerr=[
             [m - float(low or 0.0) for m, (low, _) in zip(y, bars, strict=True)],
