@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
 from rtsim.cli.arguments import Figures
-from rtsim.errors import FileProblem, InvalidValue
+from rtsim.errors import FileProblem, InvalidValue, MissingExtra
 
 if TYPE_CHECKING:
     from rtsim.studies import Figure, Point, Row
@@ -27,6 +28,9 @@ def run(arguments: Figures) -> int:
     if a.seeds < 1 or (a.budget is not None and a.budget < 20):
         raise InvalidValue("--seeds must be at least 1, and --budget at least 20 environment steps")
     figures = [find(number) for number in dict.fromkeys(a.figures)]
+    for package in () if a.draw else ("torch", "gymnasium"):
+        if find_spec(package) is None:
+            raise MissingExtra("training", package, "learning")
     for figure in figures:
         for env in a.only:
             figure.panel(env)
@@ -40,6 +44,8 @@ def run(arguments: Figures) -> int:
         rows, here = (_known(figure, folder), 0) if a.draw else _trained(figure, folder, a)
         code = max(code, here)
         points = _points(figure, rows, a.only)
+        if not points and here == 130:
+            return here
         if not points:
             raise InvalidValue(f"there are no results of figure {figure.number} yet; run rtsim figures {figure.number}")
         told.append({"figure": figure.number, "title": figure.title, "points": [asdict(point) for point in points]})
