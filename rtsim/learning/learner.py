@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -236,12 +237,13 @@ class Learner(ABC):
             If the loss is not finite.
         """
         weights = {name: w.detach().requires_grad_() for name, w in parameters.weights.items()}
-        losses, priorities = self._losses(weights, parameters.target, batch)
-        loss = (losses * self._tensor(batch.weights)).mean()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise self._diverged("loss", value)
-        found = torch.autograd.grad(loss, list(weights.values()))
+        with _onednn(not self.architecture.narrow):
+            losses, priorities = self._losses(weights, parameters.target, batch)
+            loss = (losses * self._tensor(batch.weights)).mean()
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise self._diverged("loss", value)
+            found = torch.autograd.grad(loss, list(weights.values()))
         return Gradient(
             parameters.version,
             dict(zip(weights, found, strict=True)),
@@ -332,7 +334,20 @@ def _optimiser(weights: list[Tensor], settings: Settings) -> torch.optim.Optimiz
     common: dict[str, Any] = {"lr": settings.learning_rate, "eps": settings.adam_epsilon}
     if settings.optimiser == "rmsprop":
         return torch.optim.RMSprop(weights, alpha=0.95, centered=True, **common)
-    return torch.optim.Adam(weights, **common)
+    # Fused: one kernel for all weights, a third of the time for small networks.
+    return torch.optim.Adam(weights, fused=True, **common)
+
+
+@contextmanager
+def _onednn(used: bool) -> Iterator[None]:
+    """With oneDNN's convolutions, or torch's own."""
+    backend: Any = torch.backends.mkldnn
+    before = backend.enabled
+    backend.enabled = before and used
+    try:
+        yield
+    finally:
+        backend.enabled = before
 
 
 def _unbound(network: nn.Module) -> dict[str, tuple[nn.Module, str]]:

@@ -118,6 +118,16 @@ class Architecture:
         return tuple(map(int, found[1].split(","))) if found else ()
 
     @property
+    def narrow(self) -> bool:
+        """Whether images have one channel nearly all the way: then oneDNN, made for many, costs more than it saves.
+
+        Without it a gradient of the 55 thousand parameters of ``resnet15-k0.0625`` takes 0.7 of the time; of two
+        filters 0.9, of three and more above 1 (``tests/bench``).
+        """
+        found = RESNET.fullmatch(self.name)
+        return found is not None and filters(float(found[2]))[0] == 1
+
+    @property
     def plain(self) -> bool:
         """Whether the head is one linear layer of action values."""
         return not self.duelling and not self.noisy and self.atoms == 1
