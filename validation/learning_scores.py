@@ -137,7 +137,12 @@ def section(data: dict[str, Any] | None) -> str:
     if data is None:
         return scripts.UNMEASURED
     rows, curves = [], []
-    for problem, found in zip(PROBLEMS, data["problems"], strict=True):
+    measured = {found["name"]: found for found in data["problems"]}
+    for problem in PROBLEMS:
+        if problem.name not in measured:
+            rows.append([problem.name, *["-"] * 5, "not measured"])
+            continue
+        found = measured[problem.name]
         published = problem.published.get(found["steps"])
         rows.append(
             [
@@ -163,10 +168,10 @@ def section(data: dict[str, Any] | None) -> str:
             scripts.markdown(
                 ["problem", "decisions", "scores of the seeds", "mean", "published", "must reach", ""], rows
             ),
-            "",
-            "On the way, MinAtar Breakout:",
-            "",
-            scripts.markdown(["frames", "here", "published"], curves),
+            *(
+                ["", "On the way, MinAtar Breakout:", "", scripts.markdown(["frames", "here", "published"], curves)]
+                * bool(curves)
+            ),
             "",
             f"Published: {'; '.join(problem.source for problem in PROBLEMS)}. One core made "
             + (
@@ -180,12 +185,18 @@ def section(data: dict[str, Any] | None) -> str:
 
 def main() -> int:
     parser = scripts.measuring("learning_scores.py", __doc__, "2,000 decisions, one seed")
+    parser.add_argument("--only", choices=[problem.name for problem in PROBLEMS], help="this problem alone")
     arguments = scripts.parsed(parser, FOLDER)
-    found = [measure(problem, arguments.quick, arguments.out / "recorded") for problem in PROBLEMS]
-    data = {"schema": SCHEMA, "machine": scripts.machine(), "problems": found}
+    before = scripts.read_results(arguments.out / "results" / "learning_scores.json", SCHEMA)
+    found = {each["name"]: each for each in (before or {"problems": []})["problems"]}
+    for problem in PROBLEMS:
+        if arguments.only in (None, problem.name):
+            found[problem.name] = measure(problem, arguments.quick, arguments.out / "recorded")
+    problems = [found[problem.name] for problem in PROBLEMS if problem.name in found]
+    data = {"schema": SCHEMA, "machine": scripts.machine(), "problems": problems}
     scripts.write_results(arguments.out / "results" / "learning_scores.json", data)
     scripts.write_section(arguments.out / "README.md", SECTION, section(scripts.rounded(data)))
-    return 0 if all(problem["holds"] for problem in found) else 1
+    return 0 if all(problem["holds"] for problem in problems) else 1
 
 
 if __name__ == "__main__":
