@@ -215,8 +215,8 @@ PRESETS: dict[str, Settings] = {
         exploration_steps=2_000, capacity=20_000, learning_starts=100, steps_per_update=4,
     ),
     "cartpole": _DQN.with_(
-        network="mlp(128,128)", learning_rate=2.5e-4, batch=64, target_every=250, exploration_steps=5_000, capacity=50_000,
-        learning_starts=500,
+        network="mlp(128,128)", learning_rate=2.5e-4, batch=64, target_every=250, exploration_steps=5_000,
+        capacity=50_000, learning_starts=500,
     ),
     "cartpole-rainbow": _RAINBOW.with_(
         network="mlp(128,128)", learning_rate=5e-4, batch=64, target_every=250, capacity=50_000,
