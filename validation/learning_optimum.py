@@ -59,7 +59,8 @@ def section(data: dict[str, Any] | None) -> str:
         [
             scripts.machine_line(data["machine"]),
             "",
-            f"Rewards per environment step after {data['decisions']:,} decisions of training ({EASY['inaction']:,} where any action is right):",
+            f"Rewards per environment step after {data['decisions']:,} decisions of training "
+            f"({EASY['inaction']:,} where any action is right):",
             "",
             scripts.markdown(columns, rows),
         ]
