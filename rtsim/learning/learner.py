@@ -237,7 +237,7 @@ class Learner(ABC):
             If the loss is not finite.
         """
         weights = {name: w.detach().requires_grad_() for name, w in parameters.weights.items()}
-        with _onednn(not self.architecture.narrow):
+        with _kernels(for_many=not self.architecture.narrow):
             losses, priorities = self._losses(weights, parameters.target, batch)
             loss = (losses * self._tensor(batch.weights)).mean()
             value = float(loss.detach())
@@ -339,15 +339,16 @@ def _optimiser(weights: list[Tensor], settings: Settings) -> torch.optim.Optimiz
 
 
 @contextmanager
-def _onednn(used: bool) -> Iterator[None]:
-    """With oneDNN's convolutions, or torch's own."""
-    backend: Any = torch.backends.mkldnn
-    before = backend.enabled
-    backend.enabled = before and used
+def _kernels(for_many: bool) -> Iterator[None]:
+    """Convolutions for many channels, or torch's plain ones."""
+    onednn: Any = torch.backends.mkldnn
+    before = onednn.enabled
+    onednn.enabled = before and for_many
     try:
-        yield
+        with torch.backends.nnpack.flags(enabled=for_many):
+            yield
     finally:
-        backend.enabled = before
+        onednn.enabled = before
 
 
 def _unbound(network: nn.Module) -> dict[str, tuple[nn.Module, str]]:
