@@ -18,9 +18,9 @@ def code(path: Path) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def test_there_are_six_and_the_readme_names_them():
+def test_the_readme_names_all():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(NOTEBOOKS) == 6
+    assert len(NOTEBOOKS) == 8
     assert re.findall(r"\(notebooks/(.*?\.ipynb)\)", readme) == [path.name for path in NOTEBOOKS]
 
 

@@ -326,7 +326,8 @@ class Train:
     In virtual time, as fast as the computer can; an interrupted training goes on with --resume."""
 
     env: Text = ""
-    """blocks, walk, atari:Boxing, "minatar:breakout(sticky=0)", or any Gymnasium environment with discrete actions."""
+    """blocks, walk, atari:Boxing, "minatar:breakout(sticky=0)", "mdp:delay(n=10, p=0.9)", or any Gymnasium environment
+    with discrete actions."""
     out: Annotated[str, tyro.conf.arg(metavar="DIR", help_behavior_hint=_default)] = ""
     """Folder of the training; a folder in it per seed, with checkpoint, replay memory, curve.csv and settings.json."""
     alg: Text = "max_time"
@@ -353,8 +354,8 @@ class Train:
     default_policy: Text = "noop"
     """What acts where no action is there: noop, repeat or random."""
     preset: Text = "auto"
-    """Hyperparameters: game-boy, atari, atari-rainbow, rainbow, minatar, cartpole, cartpole-rainbow, or auto (by the
-    environment)."""
+    """Hyperparameters: game-boy, atari, atari-rainbow, rainbow, minatar, mdp, cartpole, cartpole-rainbow, or auto (by
+    the environment)."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
     """Other hyperparameters, e.g. network=resnet15-k0.0625 learning_rate=0.0003 steps_per_update=4; a wrong name lists
     them all."""
@@ -364,6 +365,9 @@ class Train:
     """Random seeds, one training each."""
     row_steps: Optional = None
     """Environment steps per row of the curve (default: a two-hundredth of --steps)."""
+    demonstrations: Number = 0
+    """Learn first from so many actions of the game's scripted player (blocks, walk), seen as late as the model is
+    expected to act; the paper's Tetris has 16,000."""
     eval_every: Number = 0
     """Score the learnt actions every so many environment steps, under the same Schedule without learning; 0: never."""
     eval_episodes: Number = 5
@@ -552,6 +556,33 @@ class Plan:
     """Read settings from this TOML file; a flag given here overrides the same setting there."""
 
 
+@dataclass
+class Figures:
+    """The first paper's learning figures: train their cells in virtual time, go on where that was stopped, and draw
+    them. A cell whose result is in the table is not trained again."""
+
+    figures: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="4|5|6|11|12|13|14 ...")] = ()
+    """Their numbers in the paper."""
+    out: File = "runs/figures"
+    """Folder for tables (cells_N.csv) and pictures (figure_N.png); made if it is not there."""
+    draw: Flag = False
+    """Train nothing: draw what the folder's table holds, or, if there is none, the one that comes with rtsim."""
+    quick: Flag = False
+    """A trial of a few hundred steps per cell, at the least and the longest delay."""
+    budget: Optional = None
+    """Environment steps of each training, instead of the figure's own."""
+    only: Texts = ()
+    """Environments of these panels, e.g. blocks "mdp:inaction" (default: all of the figure)."""
+    seeds: Number = 3
+    """How many; the paper has 0, 1 and 2."""
+    processes: Number = 1
+    """Cells that are trained at once; 0: one per core."""
+    format: Text = "png"
+    """png, svg or pdf."""
+    json: Flag = False
+    """Print JSON instead of a table."""
+
+
 COMMANDS = {
     "compare": Compare,
     "plan": Plan,
@@ -565,10 +596,8 @@ COMMANDS = {
     "play": Play,
     "replay": Replay,
     "train": Train,
-
-
-@dataclass
     "measure": Measure,
     "profiles": Profiles,
     "calibrate": Calibrate,
+    "figures": Figures,
 }

@@ -135,12 +135,20 @@ def _check_world(plan: Plan, video: str) -> None:
     """What is wrong with the environment or the network is said before any folder is made."""
     from rtsim.envs.worlds import environment
     from rtsim.learning import prepare
+    from rtsim.learning.demonstrations import scripted
     from rtsim.learning.scheduled import check_rule
 
     check_rule(plan.scenario)
     env = environment(plan.env)
     try:
         prepare(env, plan.settings.with_(capacity=2), 0)
+        if plan.demonstrations:
+            scripted(env)
+            if plan.demonstrations >= plan.settings.capacity:
+                raise InvalidValue(
+                    f"--demonstrations {plan.demonstrations} must be fewer than the replay memory holds, "
+                    f"{plan.settings.capacity}; give --set capacity=... too"
+                )
     finally:
         env.close()
     if video:
@@ -206,6 +214,7 @@ def plan_of(arguments: Train) -> Plan:
         checkpoint_every=arguments.checkpoint_every,
         device=arguments.device,
         threads=arguments.threads,
+        demonstrations=arguments.demonstrations,
     )
 
 
@@ -233,7 +242,14 @@ def settings_of(arguments: Train, network: str) -> Settings:
     name = arguments.preset
     if name == "auto":
         kind = arguments.env.partition("(")[0].partition(":")[0].strip()
-        own = {"blocks": "game-boy", "walk": "game-boy", "retro": "game-boy", "atari": "atari", "minatar": "minatar"}
+        own = {
+            "blocks": "game-boy",
+            "walk": "game-boy",
+            "retro": "game-boy",
+            "atari": "atari",
+            "minatar": "minatar",
+            "mdp": "mdp",
+        }
         name = own.get(kind, "cartpole")
     if name not in PRESETS:
         raise UnknownName("preset", name, [*PRESETS, "auto"])
@@ -285,6 +301,8 @@ def _one(
                     log.add_scalar(f"train/{name}", value, row.step)
 
     shown.next(seed)
+    if plan.demonstrations and not (folder / "checkpoint.pt").exists():
+        render.note(f"rtsim: seed {seed} learns from {plan.demonstrations} actions of the scripted player first")
     try:
         return train(plan, seed, folder, resume=True, on_row=on_row, on_step=shown)
     finally:

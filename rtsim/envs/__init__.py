@@ -11,7 +11,8 @@
 
 Importing this package registers the games with Gymnasium, where that is installed:
 ``gymnasium.make("rtsim/Blocks-v0")``; and ``rtsim/Scheduled-v0``, any environment in real time
-(:class:`rtsim.envs.scheduled.ScheduledEnv`).
+(:class:`rtsim.envs.scheduled.ScheduledEnv`). :func:`rtsim.envs.worlds.environment` makes any of them from a text such
+as ``"mdp:delay(n=10, p=0.9)"``.
 """
 
 import importlib.util

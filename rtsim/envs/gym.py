@@ -67,13 +67,15 @@ class Game(gymnasium.Env[NDArray[np.uint8], np.int64]):
 
 
 def register() -> None:
-    """Tell Gymnasium about every game that is there, and about ``Scheduled``; doing so again changes nothing."""
+    """Tell Gymnasium about every game that is there, MDPs and ``Scheduled``; doing so again changes nothing."""
     texts = {"Blocks": "blocks", "Walk": "walk", **{name: f"atari:{name}" for name in atari.games()}}
     for name, text in texts.items():
         if f"rtsim/{name}-v0" not in gymnasium.registry:
             gymnasium.register(f"rtsim/{name}-v0", _HERE, kwargs={"game": text})
     if "rtsim/Game-v0" not in gymnasium.registry:
         gymnasium.register("rtsim/Game-v0", _HERE)
+    if "rtsim/MDP-v0" not in gymnasium.registry:
+        gymnasium.register("rtsim/MDP-v0", "rtsim.envs.tabular:Tabular")
     if "rtsim/Scheduled-v0" not in gymnasium.registry:
         gymnasium.register("rtsim/Scheduled-v0", "rtsim.envs.scheduled:make_scheduled")
     if importlib.util.find_spec("minatar") is not None and "rtsim/MinAtar-v0" not in gymnasium.registry:

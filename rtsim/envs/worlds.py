@@ -1,4 +1,4 @@
-"""Environments to learn in, by name: the games, MinAtar's, and whatever Gymnasium knows."""
+"""Environments to learn in, by name: the games, MDPs, MinAtar's games, and whatever Gymnasium knows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import gymnasium
 from rtsim.envs.gym import Game
 from rtsim.envs.minatar import MinAtar
 from rtsim.envs.registry import ENTRIES
+from rtsim.envs.tabular import Tabular
 from rtsim.errors import InvalidValue, RtsimError
 from rtsim.mdps.registry import Option
 from rtsim.timing import grammar
@@ -30,7 +31,8 @@ def environment(text: str, render_mode: str | None = None) -> Env:
     Parameters
     ----------
     text : str
-        A game as for :func:`rtsim.envs.make`; ``"minatar:breakout(sticky=0)"``; or the name of a Gymnasium environment.
+        A game as for :func:`rtsim.envs.make`; ``"mdp:jump(n=10)"``, an MDP as for :func:`rtsim.mdps.of`;
+        ``"minatar:breakout(sticky=0)"``; or the name of a Gymnasium environment.
     render_mode : str, optional
         As for Gymnasium.
 
@@ -47,6 +49,8 @@ def environment(text: str, render_mode: str | None = None) -> Env:
     kind, which = name[0].strip(), name[2].strip()
     if kind in ENTRIES:
         return Game(text, render_mode)
+    if kind == "mdp":
+        return Tabular(text.partition(":")[2])
     if kind == "minatar":
         return _minatar(text, which)
     try:
@@ -60,8 +64,8 @@ def environment(text: str, render_mode: str | None = None) -> Env:
     except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
         games = ", ".join(entry.shown for entry in ENTRIES.values())
         raise InvalidValue(
-            f"environment {text[:80]!r} is neither a game ({games}), nor minatar:NAME, nor one that Gymnasium knows: "
-            f"{_short(error)}"
+            f"environment {text[:80]!r} is neither a game ({games}), nor mdp:NAME, minatar:NAME, "
+            f"nor one that Gymnasium knows: {_short(error)}"
         ) from error
 
 

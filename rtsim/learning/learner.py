@@ -141,10 +141,7 @@ class Learner(ABC):
         self._target: Weights = {name: w.clone() for name, w in self._live.items()}
         self._bound: Weights | None = None
         self._slots = _unbound(self.network)
-        # Fused: one kernel for all weights, a third of the time for small networks.
-        self.optimiser = torch.optim.Adam(
-            list(self._live.values()), lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True
-        )
+        self.optimiser = _optimiser(list(self._live.values()), settings)
         self.version = 0
         self.samples = 0
         self.decisions = 0
@@ -360,6 +357,14 @@ class Learner(ABC):
         for name, value in state["counters"].items():
             setattr(self, name, int(value))
         self._parameters = None
+
+
+def _optimiser(weights: list[Tensor], settings: Settings) -> torch.optim.Optimizer:
+    common: dict[str, Any] = {"lr": settings.learning_rate, "eps": settings.adam_epsilon}
+    if settings.optimiser == "rmsprop":
+        return torch.optim.RMSprop(weights, alpha=0.95, centered=True, **common)
+    # Fused: one kernel for all weights, a third of the time for small networks.
+    return torch.optim.Adam(weights, fused=True, **common)
 
 
 @contextmanager

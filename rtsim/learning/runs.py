@@ -19,6 +19,7 @@ from rtsim.envs.worlds import environment, lent
 from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, read_text, write_atomically
 from rtsim.learning import checkpoint as files
 from rtsim.learning.curve import Row
+from rtsim.learning.demonstrations import expected_delay, learn_from_player
 from rtsim.learning.episodes import Env
 from rtsim.learning.scheduled import ScheduledTraining, evaluate_scheduled
 from rtsim.learning.settings import Settings
@@ -56,6 +57,8 @@ class Plan:
     device : str
     threads : int, >= 1
         Of torch; with another number the numbers differ in their last digits.
+    demonstrations : int, >= 0
+        Transitions of the scripted player that are learnt from first; see :mod:`rtsim.learning.demonstrations`.
     largest : int, >= 0
         Steps that the replay memory was cut down for; 0: it was not.
     """
@@ -71,6 +74,7 @@ class Plan:
     checkpoint_every: int = 10_000
     device: str = "cpu"
     threads: int = 1
+    demonstrations: int = 0
     largest: int = 0
 
     def __post_init__(self) -> None:
@@ -81,6 +85,8 @@ class Plan:
             raise UnknownName("default policy", self.default_policy, NAMES)
         if self.evaluate_every < 0:
             raise InvalidValue(f"evaluate_every {self.evaluate_every} must be >= 0 steps; 0: never")
+        if self.demonstrations < 0:
+            raise InvalidValue(f"demonstrations {self.demonstrations} must be >= 0 transitions; 0: none")
         if self.largest and self.steps > self.largest:
             raise InvalidValue(
                 f"{self.steps} steps are more than the {self.largest} that this training's replay memory was made for; "
@@ -89,7 +95,7 @@ class Plan:
 
     def fitted(self) -> Plan:
         """With a replay memory no larger than these steps can fill: nothing else changes by that."""
-        most = max(ROWS_PER_DECISION * self.steps + 2, 2)
+        most = max(ROWS_PER_DECISION * (self.steps + self.demonstrations) + 2, 2)
         if self.settings.capacity <= most:
             return self
         return replace(self, settings=self.settings.with_(capacity=most), largest=self.steps)
@@ -237,6 +243,8 @@ def _begun(plan: Plan, env: Env, seed: int, folder: Path | None, resume: bool) -
         if folder is not None:
             begin(plan, seed, folder, resume)
         learner = prepare(env, plan.settings, seed, plan.device, file, plan.checkpoint_every)
+        if plan.demonstrations:
+            learn_from_player(env, learner, plan.demonstrations, expected_delay(plan.scenario))
 
     scenario = plan.scenario.with_(seed=seed, steps=1)
 

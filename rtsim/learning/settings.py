@@ -21,8 +21,11 @@ class Settings:
         See :class:`rtsim.networks.Architecture`.
     discount : float, 0..1
         γ per step.
-    learning_rate, adam_epsilon : float, > 0
-        Of Adam.
+    learning_rate : float, > 0
+    optimiser : {"adam", "rmsprop"}
+        RMSProp is centred, with a decay of 0.95 and no momentum, as in the code of Young & Tian 2019.
+    adam_epsilon : float, > 0
+        Added where either optimiser divides by the size of the gradients; Young & Tian 2019 have 0.01 for RMSProp.
     batch : int, >= 1
         Transitions per update.
     gradient_norm : float, > 0
@@ -65,6 +68,7 @@ class Settings:
     network: str = "resnet15-k1"
     discount: float = 0.99
     learning_rate: float = 1e-3
+    optimiser: Literal["adam", "rmsprop"] = "adam"
     adam_epsilon: float = 1e-8
     batch: int = 16
     gradient_norm: float = 10.0
@@ -85,7 +89,7 @@ class Settings:
     beta_steps: int = 1_000_000
 
     def __post_init__(self) -> None:
-        for name, choices in (("algorithm", ("dqn", "rainbow")), ("memory", ("recent", "reservoir"))):
+        for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UnknownName(name, str(getattr(self, name)), choices)
         for name, least in _WHOLE.items():
@@ -146,6 +150,11 @@ class Settings:
             raise InvalidValue(f"no settings of a learner: {str(error)[:200]}") from error
 
 
+_CHOICES = {
+    "algorithm": ("dqn", "rainbow"),
+    "memory": ("recent", "reservoir"),
+    "optimiser": ("adam", "rmsprop"),
+}
 _WHOLE = {
     "batch": 1,
     "target_every": 1,
@@ -194,14 +203,20 @@ PRESETS: dict[str, Settings] = {
         algorithm="rainbow", learning_rate=1e-4, steps_per_update=4, steps=3, low=0.0, high=200.0, alpha=0.2, beta=0.6,
     ),
     "rainbow": _RAINBOW,
-    # Young & Tian 2019, Sec. 4, with Adam in place of RMSProp.
+    # Young & Tian 2019, Sec. 4 and their code.
     "minatar": _DQN.with_(
-        network="minatar", learning_rate=2.5e-4, batch=32, target_every=1_000, exploration_end=0.1,
+        network="minatar", learning_rate=2.5e-4, optimiser="rmsprop", adam_epsilon=0.01, batch=32,
+        target_every=1_000, exploration_end=0.1,
         capacity=100_000, learning_starts=5_000,
     ),
+    # Ours, for worst cases of a few states: one-hot observations, and rewards that follow at once.
+    "mdp": _DQN.with_(
+        network="mlp(64)", discount=0.5, learning_rate=5e-4, batch=128, target_every=100, exploration_end=0.1,
+        exploration_steps=2_000, capacity=20_000, learning_starts=100, steps_per_update=4,
+    ),
     "cartpole": _DQN.with_(
-        network="mlp(128,128)", batch=64, target_every=250, exploration_steps=5_000, capacity=50_000,
-        learning_starts=500,
+        network="mlp(128,128)", learning_rate=2.5e-4, batch=64, target_every=250, exploration_steps=5_000,
+        capacity=50_000, learning_starts=500,
     ),
     "cartpole-rainbow": _RAINBOW.with_(
         network="mlp(128,128)", learning_rate=5e-4, batch=64, target_every=250, capacity=50_000,

@@ -17,6 +17,7 @@ from rtsim.pictures.inaction import inaction_rows, plot_inaction
 from rtsim.pictures.lateness import lateness_rows, plot_lateness
 from rtsim.pictures.pareto import pareto_rows, plot_pareto
 from rtsim.pictures.predictability import plot_predictability, predictability_rows
+from rtsim.pictures.learning import learning_rows, plot_progress, plot_scores
 from rtsim.pictures.regret import plot_regret, plot_regrets, regret_rows, regrets_rows
 from rtsim.pictures.regret_rate import plot_regret_rate, regret_rate_rows
 from rtsim.pictures.save import checked_suffix, save_figure
@@ -36,6 +37,7 @@ __all__ = [
     "interaction_time_rows",
     "lateness_rows",
     "pareto_rows",
+    "learning_rows",
     "plot_agreement",
     "plot_delay_regret",
     "plot_delays",
@@ -44,10 +46,12 @@ __all__ = [
     "plot_lateness",
     "plot_pareto",
     "plot_predictability",
+    "plot_progress",
     "plot_regret",
     "plot_regret_rate",
     "plot_regrets",
     "plot_scaling",
+    "plot_scores",
     "plot_timeline",
     "predictability_rows",
     "regret_rate_rows",

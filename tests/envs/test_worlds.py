@@ -15,6 +15,7 @@ from rtsim.errors import RtsimError
     [
         ("CartPole-v1", 2, (4,)),
         ("walk", 6, (84, 84, 1)),
+        (" mdp:delay(n=4, p=0.5)", 4, (4,)),
         ("minatar:breakout", 3, (10, 10, 4)),
         ("minatar:breakout(minimal=0, sticky=0.5, ramping=0)", 6, (10, 10, 4)),
         ("rtsim/Blocks-v0", 6, (84, 84, 1)),
@@ -30,8 +31,9 @@ def test_environment_has_its_spaces(text, actions, shape) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Nope-v1", "neither a game .* nor minatar:NAME, nor one that Gymnasium knows"),
+        ("Nope-v1", "neither a game .* nor mdp:NAME, minatar:NAME, nor one that Gymnasium knows"),
         ("", "neither a game"),
+        ("mdp:jmp", "did you mean 'jump'"),
         ("nope:x", "neither a game"),
         ("minatar:pong", "MinAtar game 'pong' unknown"),
         ("minatar:breakout(x=1)", "must read minatar:GAME"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rtsim.errors import InvalidValue, NoConvergence, UnknownName
-from rtsim.learning import PRESETS, Batch, Learner, Settings, make, merged
+from rtsim.learning import PRESETS, Batch, Gradient, Learner, Settings, make, merged
 from rtsim.learning.agents import project
 
 SMALL = Settings(network="mlp(8)", capacity=200, batch=4, target_every=3, learning_rate=0.01)
@@ -291,3 +291,25 @@ def test_presets_are_the_papers() -> None:
     paper = PRESETS["game-boy"]
     assert (paper.discount, paper.batch, paper.capacity, paper.learning_rate) == (0.99, 16, 1_000_000, 0.001)
     assert [paper.exploration(n) for n in (0, 100_000, 10**9)] == [1.0, 0.05, 0.05]
+
+
+def test_rmsprop_is_the_centred_one() -> None:
+    settings = Settings(
+        network="mlp(4)", capacity=10, optimiser="rmsprop", adam_epsilon=0.01, learning_rate=0.1, gradient_norm=1e9
+    )
+    learner = make(settings, (2,), "float32", actions=2)
+    name, before = next((name, w.numpy().copy()) for name, w in learner.parameters.weights.items())
+    gradient = np.full(before.shape, 0.5)
+    mean = square = 0.0
+    expected = before.astype(float)
+    for _ in range(3):
+        values = {key: torch.zeros_like(w) for key, w in learner.parameters.weights.items()}
+        values[name] = torch.from_numpy(gradient.astype(np.float32))
+        learner.apply(Gradient(learner.version, values, 0.0, np.zeros(0, np.int64), np.zeros(0, np.float32)))
+        # Running means of the gradient and its square, and what that says of its spread (Graves 2013, Eq. 38 to 41).
+        mean = 0.95 * mean + 0.05 * gradient
+        square = 0.95 * square + 0.05 * gradient**2
+        expected = expected - 0.1 * gradient / (np.sqrt(square - mean**2) + 0.01)
+    np.testing.assert_allclose(learner.parameters.weights[name].numpy(), expected, rtol=1e-5)
+    with pytest.raises(UnknownName, match="optimiser 'sgd' unknown"):
+        Settings(optimiser="sgd")

@@ -31,6 +31,9 @@ RESULTS = {
     "required_workers_hardware": "required_hardware.json",
     "pace": "pace.json",
     "soak": "soak.json",
+    "learning_scores": "learning_scores.json",
+    "learning_optimum": "learning_optimum.json",
+    "learning_figures": "learning_figures.json",
 }
 
 

@@ -1,0 +1,122 @@
+"""What a figure's table says: does sequential interaction fall to the references, and does staggering stay above it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rtsim.intervals import Estimate, mean_ci95
+from rtsim.studies.design import REFERENCES, Figure
+from rtsim.studies.tables import Row
+
+#: The methods that trends are told of.
+SEQUENTIAL, STAGGERED = "sequential", "max_time"
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One environment of a figure.
+
+    Attributes
+    ----------
+    panel : str
+    depth : int
+    budget_steps : int
+    seeds : tuple of int
+    reference : float
+        The better one of noop and random, mean over the seeds.
+    no_delay : float or None
+    delays : tuple of int
+    sequential, staggered : tuple of float
+        Means over the seeds, by delay.
+    ahead : tuple of Estimate
+        Staggered less sequential, paired by seed, with its 95 % interval, by delay.
+    above_reference : tuple of (Estimate, Estimate)
+        At the longest delay: sequential less the reference, and staggered less the reference.
+    """
+
+    panel: str
+    depth: int
+    budget_steps: int
+    seeds: tuple[int, ...]
+    reference: float
+    no_delay: float | None
+    delays: tuple[int, ...]
+    sequential: tuple[float, ...]
+    staggered: tuple[float, ...]
+    ahead: tuple[Estimate, ...]
+    above_reference: tuple[Estimate, Estimate]
+
+    @property
+    def falls(self) -> bool | None:
+        """Whether sequential interaction, at the longest delay, is not better than the references; None: unknown."""
+        found = self.above_reference[0]
+        return None if found.ci95 is None else found.ci95[0] <= 0
+
+    @property
+    def stays(self) -> bool | None:
+        """Whether staggered interaction, at the longest delay, is better than the references; None: unknown."""
+        found = self.above_reference[1]
+        return None if found.ci95 is None else found.ci95[0] > 0
+
+    @property
+    def wins(self) -> tuple[int, ...]:
+        """Delays at which staggered interaction is better than sequential, beyond the interval."""
+        return tuple(d for d, e in zip(self.delays, self.ahead, strict=True) if e.ci95 is not None and e.ci95[0] > 0)
+
+
+def trends(figure: Figure, rows: Sequence[Row]) -> list[Trend]:
+    """The trends of a table: by environment and depth, of the largest budget and the seeds that have all methods.
+
+    Scores are those of the figure: per episode or step, or where it shows progress, the reward at the end.
+    """
+    found = []
+    for panel in dict.fromkeys(row.panel for row in rows):
+        here = [row for row in rows if row.panel == panel]
+        budget = max(row.budget_steps for row in here)
+        last: dict[tuple[str, int, int, int], float] = {}
+        for row in sorted((row for row in here if row.budget_steps == budget), key=lambda row: row.step):
+            value = row.score if figure.over == "size" else row.reward
+            if value is not None:
+                last[row.method, row.depth, row.delay_steps, row.seed] = value
+        for depth in dict.fromkeys(row.depth for row in here):
+            trend = _trend(panel, depth, budget, last)
+            if trend is not None:
+                found.append(trend)
+    return found
+
+
+def _trend(panel: str, depth: int, budget: int, last: dict[tuple[str, int, int, int], float]) -> Trend | None:
+    def by_seed(method: str, delay: int, depth: int = depth) -> dict[int, float]:
+        return {s: value for (m, k, d, s), value in last.items() if (m, k, d) == (method, depth, delay)}
+
+    delays = sorted({d for m, k, d, _ in last if m == SEQUENTIAL and k == depth})
+    pairs = {d: (by_seed(SEQUENTIAL, d), by_seed(STAGGERED, d)) for d in delays}
+    pairs = {d: (a, b) for d, (a, b) in pairs.items() if a.keys() & b.keys()}
+    references = [by_seed(name, 0, 15) for name in REFERENCES]
+    if not pairs or not all(references):
+        return None
+    seeds = tuple(sorted(set.intersection(*(set(a) & set(b) for a, b in pairs.values()))))
+    if not seeds:
+        return None
+    best = max(references, key=lambda one: sum(one.values()) / len(one))
+    reference = sum(best.values()) / len(best)
+    undelayed = by_seed("no delay", 0, 15)
+
+    def mean(one: dict[int, float]) -> float:
+        return sum(one[s] for s in seeds) / len(seeds)
+
+    longest = pairs[max(pairs)]
+    return Trend(
+        panel,
+        depth,
+        budget,
+        seeds,
+        reference,
+        sum(undelayed.values()) / len(undelayed) if undelayed else None,
+        tuple(pairs),
+        tuple(mean(a) for a, _ in pairs.values()),
+        tuple(mean(b) for _, b in pairs.values()),
+        tuple(mean_ci95([b[s] - a[s] for s in seeds]) for a, b in pairs.values()),
+        (mean_ci95([longest[0][s] - reference for s in seeds]), mean_ci95([longest[1][s] - reference for s in seeds])),
+    )

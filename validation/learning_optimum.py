@@ -1,0 +1,96 @@
+"""Does a learner under a Schedule reach the exact optimum for that Schedule?
+
+DQN with a small MLP trains in virtual time on the worst cases of inaction and delay (Riemer et al. 2025, App. B.2, as
+printed and corrected). The gain of its greedy policy is computed exactly, and so is that of the best policy that sees
+one old observation under the same delay and inaction; it must miss that by at most 3 %.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rtsim.cli import scripts
+from rtsim.studies.optimum import PLAYED, learn
+
+FOLDER = Path(__file__).parent
+SCHEMA = "rtsim.validation.learning-optimum/1"
+SECTION = "learning-optimum"
+SEEDS = (0, 1, 2)
+DECISIONS, QUICK_DECISIONS = 12_000, 200
+#: Where any action is right.
+EASY = {"inaction": 1_000}
+LIMIT = 0.03
+MDPS = ("inaction", "delay(n=5, p=0.9)", "delay(n=5, p=0.6)", "jump(n=5, p=0.9)")
+#: Rules and delays, steps.
+SCHEDULES = (
+    ("sequential", 3),
+    ("max_time", 3),
+    ("time_triggered(deadline=8steps)", 8),
+)
+
+
+def section(data: dict[str, Any] | None) -> str:
+    """The section of README.md that belongs to some results."""
+    if data is None:
+        return scripts.UNMEASURED
+    rows = []
+    for case in data["cases"]:
+        found = case["learnt"]
+        rows.append(
+            [
+                case["mdp"],
+                f"{case['rule']}, {case['delay']} steps late",
+                f"{found[0]['undelayed']:.4f}",
+                f"{found[0]['optimum']:.4f}",
+                ", ".join(f"{each['rate']:.4f}" for each in found),
+                ", ".join(f"{each['played']:.4f}" for each in found),
+                f"{100 * case['shortfall']:.2f} %",
+                "**holds**" if case["holds"] else "**fails**",
+            ]
+        )
+    columns = [
+        *("MDP", "Schedule", "best without delay", "best under the Schedule", "learnt, seeds 0 to 2"),
+        *(f"the same, played {PLAYED:,} steps", "misses the best by at most", "3 %"),
+    ]
+    return "\n".join(
+        [
+            scripts.machine_line(data["machine"]),
+            "",
+            f"Rewards per environment step after {data['decisions']:,} decisions of training "
+            f"({EASY['inaction']:,} where any action is right):",
+            "",
+            scripts.markdown(columns, rows),
+        ]
+    )
+
+
+def measure(mdp: str, rule: str, delay: int, decisions: int, seeds: tuple[int, ...]) -> dict[str, Any]:
+    """One MDP under one Schedule."""
+    found = [learn(mdp, rule, delay, min(decisions, EASY.get(mdp, decisions)), seed) for seed in seeds]
+    worst = max(each.shortfall for each in found)
+    print(f"{mdp}, {rule}, {delay} steps late: {100 * worst:.2f} % below the optimum", file=sys.stderr, flush=True)
+    learnt = [asdict(each) for each in found]
+    return {"mdp": mdp, "rule": rule, "delay": delay, "learnt": learnt, "shortfall": worst, "holds": worst <= LIMIT}
+
+
+def main() -> int:
+    import torch
+
+    parser = scripts.measuring("learning_optimum.py", __doc__, "200 decisions, one seed, two Schedules")
+    arguments = scripts.parsed(parser, FOLDER)
+    torch.set_num_threads(1)
+    decisions, seeds, schedules = DECISIONS, SEEDS, SCHEDULES
+    if arguments.quick:
+        decisions, seeds, schedules = QUICK_DECISIONS, SEEDS[:1], SCHEDULES[:2]
+    cases = [measure(mdp, rule, delay, decisions, seeds) for mdp in MDPS for rule, delay in schedules]
+    data = {"schema": SCHEMA, "machine": scripts.machine(), "decisions": decisions, "cases": cases}
+    scripts.write_results(arguments.out / "results" / "learning_optimum.json", data)
+    scripts.write_section(arguments.out / "README.md", SECTION, section(scripts.rounded(data)))
+    return 0 if all(case["holds"] for case in cases) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(scripts.guarded("learning_optimum.py", main))
