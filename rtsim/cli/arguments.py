@@ -389,6 +389,10 @@ class Train:
     they take; --learning-time is a guess of that."""
     inference: Text = "timed"
     """With --live: timed (a choice is held back to --inference-time) or real (it takes what the network takes)."""
+    json: Flag = False
+    """Print JSON instead of tables."""
+    config: File = ""
+    """Read settings from this TOML file; a flag given here overrides the same setting there."""
 
 
 @dataclass

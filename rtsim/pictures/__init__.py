@@ -15,9 +15,9 @@ from rtsim.pictures.delay_regret import delay_regret_rows, plot_delay_regret
 from rtsim.pictures.histogram import interaction_time_rows, plot_interaction_time
 from rtsim.pictures.inaction import inaction_rows, plot_inaction
 from rtsim.pictures.lateness import lateness_rows, plot_lateness
+from rtsim.pictures.learning import learning_rows, plot_progress, plot_scores
 from rtsim.pictures.pareto import pareto_rows, plot_pareto
 from rtsim.pictures.predictability import plot_predictability, predictability_rows
-from rtsim.pictures.learning import learning_rows, plot_progress, plot_scores
 from rtsim.pictures.regret import plot_regret, plot_regrets, regret_rows, regrets_rows
 from rtsim.pictures.regret_rate import plot_regret_rate, regret_rate_rows
 from rtsim.pictures.save import checked_suffix, save_figure
@@ -36,8 +36,8 @@ __all__ = [
     "inaction_rows",
     "interaction_time_rows",
     "lateness_rows",
-    "pareto_rows",
     "learning_rows",
+    "pareto_rows",
     "plot_agreement",
     "plot_delay_regret",
     "plot_delays",
