@@ -21,6 +21,7 @@ LIMITS = (
     "means over the states that this policy visits; p_minimax, the least over all states and actions, may be lower",
     "observations are equal or not: what no agent could tell apart counts as different",
     "an action is judged by the reward of a short rollout under this policy, not by the best there is",
+    "shares level off where guessing is (1/2 for two actions), so that long delays make p too large",
     "a branch whose episode is over counts as foretold, and in it every action is best",
     "what an environment decides from its saved state, such as a game's next pieces, is the same in all branches",
 )
