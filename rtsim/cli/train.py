@@ -133,7 +133,7 @@ def _check_world(plan: Plan, video: str) -> None:
     """What is wrong with the environment or the network is said before any folder is made."""
     from rtsim.envs.worlds import environment
     from rtsim.learning import prepare
-    from rtsim.learning.scheduled import check_rule
+    from rtsim.learning.timed import check_rule
 
     check_rule(plan.scenario)
     env = environment(plan.env)

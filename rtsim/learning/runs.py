@@ -20,8 +20,9 @@ from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, rea
 from rtsim.learning import checkpoint as files
 from rtsim.learning.curve import Row
 from rtsim.learning.episodes import Env
-from rtsim.learning.scheduled import ScheduledTraining, evaluate_scheduled
+from rtsim.learning.scheduled import ScheduledTraining
 from rtsim.learning.settings import Settings
+from rtsim.learning.timed import evaluate_scheduled
 from rtsim.learning.training import ROWS_PER_DECISION, prepare
 from rtsim.machine import about
 from rtsim.scenario import Scenario
