@@ -195,19 +195,21 @@ def _who(row: Row) -> str:
 def _cells(row: Row) -> list[str]:
     """A row of the table; simulated rows tell their numbers once, with intervals."""
     sure = row.simulated
-    predicted = row.source != "simulated"
-    shown = row if predicted or sure is None else sure
+    predicted, charged = row.inaction_source != "simulated", row.source != "simulated" and not row.confirmed
+    shown = row if predicted or charged or sure is None else sure
     return [
         row.key,
-        row.source,
+        row.source if row.source == row.inaction_source else f"{row.source}; steps {row.inaction_source}",
         str(row.workers),
-        _number(shown.regret_per_s) if predicted else "-",
+        _number(row.regret_per_s) if predicted or charged else "-",
         _number(shown.inaction_per_s),
         _number(shown.delay_per_s),
         "unknown",
         render.percent(row.inaction_fraction) if predicted else "-",
         render.number(shown.delay_steps_mean),
-        "-" if sure is None else _number(sure.regret_per_s) + _half(sure.regret_per_s_ci95),
+        "-"
+        if sure is None or (charged and not predicted)
+        else _number(sure.regret_per_s) + _half(sure.regret_per_s_ci95),
         _share(sure),
         f"disagrees: {row.disagrees}" if row.disagrees else "",
     ]

@@ -208,7 +208,7 @@ def delay_losses(
     return found
 
 
-def late_schedule(delay: int, steps: int, step_time: float = 1.0) -> Schedule:
+def late_schedule(delay: int, steps: int, step_time: float = 1.0, engine: str = "auto") -> Schedule:
     """A Schedule in which the agent acts on every step, k steps late; the first k are the default policy's.
 
     Parameters
@@ -218,6 +218,8 @@ def late_schedule(delay: int, steps: int, step_time: float = 1.0) -> Schedule:
     steps : int
     step_time : float
         Seconds.
+    engine : str
+        The clock.
 
     >>> set(late_schedule(3, 20).delay_steps.tolist())
     {3}
@@ -226,7 +228,7 @@ def late_schedule(delay: int, steps: int, step_time: float = 1.0) -> Schedule:
         return undelayed(steps, step_time)
     # Half a step short of k, so that rounding to ns cannot make it k + 1.
     rule, time = f"time_triggered(deadline={delay}steps)", (delay - 0.5) * step_time
-    return simulate(Scenario(rule, time, workers=delay, step_time=step_time, steps=steps))
+    return simulate(Scenario(rule, time, workers=delay, step_time=step_time, steps=steps), engine=engine)
 
 
 @dataclass(frozen=True)

@@ -238,6 +238,9 @@ def predict(design: PlanDesign, variant: Variant, workers: int) -> Row:
         prediction = simulated(looked)
         short = _summary(design, looked, steps)
     parts, step = design.environment.parts(prediction.inaction, prediction.delays), design.base.step_mean
+    # A curve is between its points what it is, whatever the steps come from; a policy's loss on an MDP is not.
+    charged = design.environment.source == "numerical"
+    rough = charged and (prediction.source == "closed form" or isinstance(design.environment, Tabular))
     return Row(
         alg=variant.rule.name,
         options=scenario.rule.options_json(),
@@ -250,7 +253,8 @@ def predict(design: PlanDesign, variant: Variant, workers: int) -> Row:
         learn_per_s=None,
         inaction_fraction=prediction.inaction,
         delay_steps_mean=prediction.delay_mean,
-        source=prediction.source,
+        source="numerical" if rough else prediction.source,
+        inaction_source=prediction.source,
         simulated=short,
         variant=variant,
         prediction=prediction,
@@ -282,7 +286,7 @@ def _look(found: Plan, on_progress: Progress) -> None:
             found.rows.append(row)
             idle = idle + 1 if within(row.value) >= best else 0
             best = min(best, row.value)
-            if idle >= IDLE and row.source == "simulated" and workers > 2 * design.base.least_workers:
+            if idle >= IDLE and row.inaction_source == "simulated" and workers > 2 * design.base.least_workers:
                 break
         begin += len(numbers)
 
@@ -374,7 +378,7 @@ def settled_rate(curve: RegretCurve, parts: Sequence[str], warmup_steps: int) ->
 
 def _disagrees(design: PlanDesign, row: Row, found: Simulated) -> str:
     """Which predicted number its simulation contradicts; counting steps is good to one per worker."""
-    if row.source == "simulated" or row.prediction is None:
+    if row.inaction_source == "simulated" or row.prediction is None:
         return ""
     slack = row.workers / found.steps + row.prediction.uncertain
 

@@ -44,8 +44,11 @@ class Row:
     inaction_fraction, delay_steps_mean
         Predicted, by ``source``.
     source : {"closed form", "numerical", "simulated"}
+        Of the regret; "numerical" too where only the environment's charges are.
+    inaction_source : {"closed form", "numerical", "simulated"}
+        Of inaction and delay.
     simulated : Simulated or None
-        What a longer simulation says; for ``source`` "simulated" also the short one that the prediction is.
+        What a longer simulation says; where inaction and delay are "simulated" also the short one they are from.
     confirmed : bool
         Whether ``simulated`` is the longer one.
     disagrees : str
@@ -64,6 +67,7 @@ class Row:
     inaction_fraction: float
     delay_steps_mean: float | None
     source: str
+    inaction_source: str
     simulated: Simulated | None = None
     confirmed: bool = False
     disagrees: str = ""
@@ -112,7 +116,7 @@ def front(rows: Sequence[Row], best: Row | None = None) -> list[Row]:
     ``best`` is on it, and then no row that is only as good as that with more workers.
 
     >>> def row(workers, regret):
-    ...     return Row("r", {}, "r", "latest", workers, regret, regret, 0.0, None, 0.0, 0.0, "closed form")
+    ...     return Row("r", {}, "r", "latest", workers, regret, regret, 0.0, None, 0.0, 0.0, *["closed form"] * 2)
     >>> [found.workers for found in front([row(3, 1.0), row(1, 2.0), row(4, 0.999), row(2, 2.5), row(5, 0.5)])]
     [1, 3, 5]
     """

@@ -6,12 +6,14 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from rtsim import theory
 from rtsim.experiments.worst_cases import late_schedule
 from rtsim.mdps import TabularMDP
 from rtsim.planning.environment import Parts, added_up
 from rtsim.regret import reference, regret_over_seeds
+from rtsim.theory.chains import long_run_frequencies
 
 Floats = NDArray[np.float64]
 
@@ -26,9 +28,10 @@ DIGITS = 5
 class Tabular:
     """Regret of the best memoryless delayed policy of an MDP.
 
-    * No action moves the state otherwise than another: the gain of the best policy under this share of default steps
-      and these delays, both independent from step to step (:func:`rtsim.theory.best_delayed`, exact), and the
-      parts by expected gap. The independence is an approximation of the Schedule's own order.
+    * Nobody moves the state, neither the agent nor the default policy: expected gaps, exact.
+    * No action of the agent moves the state otherwise than another, but default steps do: the gain of the best policy
+      under this share of default steps and these delays (:func:`rtsim.theory.best_delayed`, exact if both are
+      independent from step to step), and its parts by expected gap.
     * Else: inaction costs what the optimum without delay loses at that share of default steps, independent from step
       to step; a delay what the best policy found loses at that constant delay (:func:`rtsim.regret.reference`, in
       rollouts); mixtures of delays are averaged. Good enough to choose what to simulate, not more.
@@ -51,6 +54,7 @@ class Tabular:
         self.alike = self.free and np.array_equal(mdp.p[:, 0], mdp.chain_under_default[0])
         self._parts: dict[bytes, Parts] = {}
         self._late: dict[int, float] = {}
+        self._ahead: list[Floats] = []
 
     @property
     def name(self) -> str:
@@ -77,7 +81,8 @@ class Tabular:
         inaction = round(float(inaction), DIGITS)
         key = np.append(delays, inaction).tobytes()
         if key not in self._parts:
-            self._parts[key] = self._exact(inaction, delays) if self.free else self._added(inaction, delays)
+            ask = self._alike if self.alike else self._exact if self.free else self._added
+            self._parts[key] = ask(inaction, delays)
         return self._parts[key]
 
     def least(self, shares: Floats) -> Parts:
@@ -90,6 +95,25 @@ class Tabular:
             return added_up(shares, np.array([self._of_delay(k) for k in range(len(shares))]), self.default_cost)
         gap = float((self.mdp.default_policy * theory.gaps(self.mdp, self._solved)[1]).sum(axis=1).min())
         return Parts(gap * ((1.0 - float(shares.sum())) if gap > 0 else 1.0), 0.0)
+
+    @cached_property
+    def _frequencies(self) -> Floats:
+        """How often each state is seen in the long run, where nobody moves it; shape (S,)."""
+        return long_run_frequencies(sparse.csr_array(self.mdp.p[:, 0]), self.mdp.start)
+
+    def _gaps_ahead(self, delay: int) -> Floats:
+        """Expected gap by observed state and action that many steps later, where nobody moves the state; (S, A)."""
+        if not self._ahead:
+            self._ahead.append(theory.gaps(self.mdp, self._solved)[0])
+        while len(self._ahead) <= delay:
+            self._ahead.append(self.mdp.p[:, 0] @ self._ahead[-1])
+        return self._ahead[delay]
+
+    def _alike(self, inaction: float, delays: Floats) -> Parts:
+        """Exact whatever the order of delays and default steps: each observed state has its own best guess."""
+        late = sum(float(delays[k]) * self._gaps_ahead(int(k)) for k in np.flatnonzero(delays))
+        lost = float(self._frequencies @ np.asarray(late).min(axis=1))
+        return Parts(inaction * self.default_cost, (1.0 - inaction) * lost)
 
     def _exact(self, inaction: float, delays: Floats) -> Parts:
         found = theory.best_delayed(self.mdp, delays, inaction=inaction)
@@ -133,7 +157,7 @@ class Tabular:
             elif delay == 0:
                 self._late[delay] = 0.0
             else:
-                schedule = late_schedule(delay, STEPS + delay)
+                schedule = late_schedule(delay, STEPS + delay, engine="compiled")
                 policy = reference(self.mdp, schedule, prove=False).policy
                 lost = regret_over_seeds(self.mdp, policy, schedule, SEEDS, best=policy)
                 self._late[delay] = lost.means["delay"].mean / STEPS
