@@ -21,9 +21,9 @@ SCHEMA = "rtsim.validation.learning-optimum/1"
 SECTION = "learning-optimum"
 SEEDS = (0, 1, 2)
 DECISIONS, QUICK_DECISIONS = 12_000, 200
-#: Decisions where any action is right, and where the second-best guess gains nearly as much as the best: by the binomial
-#: distribution of the moves in 8 steps, 0.383 against 0.431, and 0.232 against 0.279. Who is to tell them apart in every
-#: state must have tried both often.
+#: Decisions where any action is right, and where the second-best guess gains nearly as much as the best: by the
+#: binomial distribution of the moves in 8 steps, 0.383 against 0.431, and 0.232 against 0.279. Who is to tell them
+#: apart in every state must have tried both often.
 OTHERS = {("inaction", 3): 1_000, ("inaction", 8): 1_000}
 OTHERS |= {(f"delay(n=5, p={p})", 8): 40_000 for p in (0.9, 0.6)}
 LIMIT = 0.03
