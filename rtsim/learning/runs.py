@@ -89,8 +89,8 @@ class Plan:
             raise InvalidValue(f"demonstrations {self.demonstrations} must be >= 0 transitions; 0: none")
         if self.largest and self.steps > self.largest:
             raise InvalidValue(
-                f"{self.steps} steps are more than the {self.largest} that this training's replay memory was made for; "
-                "begin anew with more steps"
+                f"{self.steps} steps are more than the {self.largest} that this training's replay memory was cut down "
+                "for; begin anew with more steps, or with a capacity that fewer of them fill"
             )
 
     def fitted(self) -> Plan:
