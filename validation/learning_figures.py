@@ -74,14 +74,14 @@ def section(data: dict[str, Any] | None) -> str:
 
 def _line(trend: dict[str, Any]) -> list[str]:
     def several(values: list[float]) -> str:
-        return ", ".join(f"{value:.3g}" for value in values)
+        return ", ".join(map(_number, values))
 
     ahead = [Estimate(mean, None if low is None else (low, high)) for mean, low, high in trend["ahead"]]
     return [
         trend["panel"] + ("" if trend["depth"] == 15 else f", {trend['depth']} convolutions"),
         f"{trend['steps']:,}, {trend['seeds']}",
-        f"{trend['reference']:.3g}",
-        "-" if trend["no_delay"] is None else f"{trend['no_delay']:.3g}",
+        _number(trend["reference"]),
+        "-" if trend["no_delay"] is None else _number(trend["no_delay"]),
         ", ".join(map(str, trend["delays"])),
         several(trend["sequential"]),
         several(trend["staggered"]),
@@ -91,8 +91,13 @@ def _line(trend: dict[str, Any]) -> list[str]:
     ]
 
 
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _estimate(found: Estimate) -> str:
-    return f"{found.mean:.2g}" + ("" if found.ci95 is None else f" [{found.ci95[0]:.2g}, {found.ci95[1]:.2g}]")
+    interval = "" if found.ci95 is None else f" [{_number(found.ci95[0])}, {_number(found.ci95[1])}]"
+    return _number(found.mean) + interval
 
 
 def _yes(value: bool | None) -> str:

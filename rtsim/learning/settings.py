@@ -212,7 +212,7 @@ PRESETS: dict[str, Settings] = {
     # Ours, for worst cases of a few states: one-hot observations, and rewards that follow at once.
     "mdp": _DQN.with_(
         network="mlp(64)", discount=0.5, learning_rate=5e-4, batch=128, target_every=100, exploration_end=0.1,
-        exploration_steps=2_000, capacity=20_000, learning_starts=100, steps_per_update=4,
+        exploration_steps=2_000, capacity=100_000, learning_starts=100, steps_per_update=4,
     ),
     "cartpole": _DQN.with_(
         network="mlp(128,128)", learning_rate=2.5e-4, batch=64, target_every=250, exploration_steps=5_000,

@@ -179,7 +179,7 @@ def plot_progress(points: Sequence[Point], *, over: str = "time", title: str = "
             )  # fmt: skip
             if all(p.reward_ci95 for p in own):
                 low, high = zip((0.0, 0.0), *(p.reward_ci95 or (0.0, 0.0) for p in own), strict=True)
-                ax.fill_between(x, low, high, color=look.colour, alpha=0.13, linewidth=0)
+                ax.fill_between(x, low, high, color=look.colour, alpha=0.08, linewidth=0)
         ax.set_xlabel("environment time (s)" if over == "time" else "actions other than noop")
         ax.set_ylabel("reward gathered")
         ax.set_xlim(left=0)

@@ -46,6 +46,8 @@ class Learnt:
         return 1 - self.rate / self.optimum
 
 
+#: Decisions up to which the learning rate is the preset's; it falls in proportion beyond.
+FULL_RATE = 12_000
 #: Share of random actions at the end of training.
 EXPLORATION = 0.5
 #: Steps of :attr:`Learnt.played`.
@@ -90,7 +92,11 @@ def learn(mdp: str, rule: str, delay: int, decisions: int, seed: int = 0) -> Lea
     sequential = rule.startswith("sequential")
     scenario = Scenario(rule, delay - 0.5, 1 if sequential else delay, 1.0, seed=seed, steps=PLAYED)
     every = delay if sequential else 1
-    settings = PRESETS["mdp"].with_(exploration_end=EXPLORATION)
+    settings = PRESETS["mdp"]
+    # The smaller the steps, the less the values tremble about what the data say.
+    settings = settings.with_(
+        exploration_end=EXPLORATION, learning_rate=settings.learning_rate * min(1.0, FULL_RATE / decisions)
+    )
     learner = prepare(env, settings, seed)
     ScheduledTraining(env, learner, scenario.with_(batch=settings.batch)).run(decisions * every)
     policy = np.array([learner.best(state) for state in np.eye(world.states, dtype=np.uint8)])

@@ -6,8 +6,13 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from rtsim import mdps, theory
-from rtsim.studies.design import Figure
+from rtsim import agents, mdps, theory
+from rtsim.clocks import simulate
+from rtsim.envs.tabular import Tabular
+from rtsim.regret.expected import expected_gaps, least_expected
+from rtsim.studies.cells import scenario
+from rtsim.studies.design import Cell, Figure
+from rtsim.studies.trends import SEQUENTIAL, STAGGERED
 
 
 class Placed(Protocol):
@@ -17,31 +22,44 @@ class Placed(Protocol):
     def panel(self) -> str: ...
     @property
     def delay_steps(self) -> int: ...
+    @property
+    def budget_steps(self) -> int: ...
 
 
 def optima(figure: Figure, points: Iterable[Placed]) -> dict[str, dict[str, Sequence[tuple[int, float]]]]:
-    """Reward per step of the best policies that see one observation ``delay`` steps old, by panel and label.
+    """Reward per step of the best policies that see one old observation, by panel, and (delay, reward) by label.
 
-    One line for an action at every step, one for an action every ``delay`` steps, with the default policy in between.
+    Under the Schedules of the trainings themselves, sequential and staggered (``max_time``), the first steps included.
     """
     known = list(points)
     found: dict[str, dict[str, Sequence[tuple[int, float]]]] = {}
     for panel in figure.panels:
-        delays = sorted({point.delay_steps for point in known if point.panel == panel.env})
-        if panel.endless and delays:
+        here = [point for point in known if point.panel == panel.env]
+        if panel.endless and here:
+            delays, steps = sorted({point.delay_steps for point in here}), max(point.budget_steps for point in here)
             name = panel.env.removeprefix("mdp:")
             found[panel.env] = {
-                "optimum, staggered": [(delay, best(name, delay, 1)) for delay in delays],
-                "optimum, sequential": [(delay, best(name, delay, max(delay, 1))) for delay in delays],
+                "optimum, staggered": [(d, best(name, STAGGERED, d, steps, figure.number)) for d in delays],
+                "optimum, sequential": [(d, best(name, SEQUENTIAL, d, steps, figure.number)) for d in delays],
             }
     return found
 
 
 @lru_cache(maxsize=256)
-def best(mdp: str, delay: int, every: int) -> float:
-    """Gain of the best delayed policy; see :func:`rtsim.theory.best_delayed`.
+def best(mdp: str, method: str, delay: int, steps: int, figure: int = 5) -> float:
+    """Expected reward per step of the best memoryless policy under the Schedule of a cell, from its first step on.
 
-    >>> round(best("inaction", 5, 5), 12), best("inaction", 5, 1)
-    (0.2, 1.0)
+    Source: the least sum of expected gaps (:func:`rtsim.regret.expected.least_expected`), for MDPs whose state no
+    action moves otherwise than another.
+
+    >>> round(best("inaction", "sequential", 5, 900), 2)  # an action every 4.5 steps
+    0.22
     """
-    return theory.best_delayed(mdps.of(mdp), delay, every=every).gain
+    world = mdps.of(mdp)
+    cell = Cell(figure, f"mdp:{mdp}", method if delay else "no delay", 15, 0, delay, 0, steps)
+    times = scenario(cell, Tabular.metadata["render_fps"], 1).with_(steps=steps, learning_time=None, learners=1)
+    schedule = simulate(times)
+    policy = least_expected(world, schedule)
+    gaps = None if policy is None else expected_gaps(world, agents.Tabular(policy), schedule)
+    assert gaps is not None
+    return float(theory.optimum(world).gain - gaps.mean())

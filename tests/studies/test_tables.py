@@ -113,7 +113,11 @@ def test_tables_that_come_with_rtsim_are_of_their_figures() -> None:
 
 
 def test_theory_beside_the_figures_is_that_of_the_worst_cases() -> None:
-    # Every default step of the inaction worst case costs 1: an action every d steps gains 1/d.
-    assert [round(best("inaction", d, d), 12) for d in (1, 5, 70)] == [1.0, 0.2, round(1 / 70, 12)]
-    # 1/n + (1 - 1/n) lambda^d, lambda = p - (1 - p)/(n - 1).
-    assert best("jump(n=10, p=0.99)", 70, 1) == pytest.approx(0.1 + 0.9 * (0.99 - 0.01 / 9) ** 70)
+    # Every default step of the inaction worst case costs 1: an action every d - 1/2 steps (Remark 1).
+    for delay in (5, 70):
+        assert best("inaction", "sequential", delay, 6_950) == pytest.approx(1 / (delay - 0.5), abs=2 / 6_950)
+    assert best("inaction", "max_time", 5, 1_000) >= 1 - 5 / 1_000
+    # 1/n + (1 - 1/n) lambda^d, lambda = p - (1 - p)/(n - 1), once the first action is there.
+    late = 0.1 + 0.9 * (0.99 - 0.01 / 9) ** 70
+    assert best("jump(n=10, p=0.99)", "time_triggered", 70, 2_000) == pytest.approx(late * (1 - 70 / 2_000))
+    assert best("jump(n=10, p=0.99)", "max_time", 0, 100) == 1.0
