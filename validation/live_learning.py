@@ -123,7 +123,7 @@ def measure(name: str, runs: int, seconds: float, recorded: Path) -> dict[str, A
 
 
 def _holds(row: Any, limit: float) -> bool | None:
-    """A fraction is off by at most the limit, others by that share; or by no more than the runs are among themselves."""
+    """A fraction is off by at most the limit, others by that share; or by no more than the runs differ."""
     if row.error is None:
         return None
     allowed = limit if not row.unit else limit * abs(row.live)
