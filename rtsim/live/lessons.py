@@ -15,6 +15,8 @@ from rtsim.live.plan import LivePlan
 
 #: Observations kept, for actions that were chosen on them: more than a minute.
 PAST = 4096
+#: Places of the file that are brought to memory before the run.
+TOUCHED = 512
 
 
 class Lessons:
@@ -36,6 +38,17 @@ class Lessons:
         self.replay.count, self.replay.appended = memory.stored[0].tolist()
         self._made, self._memory = Transitions(self.replay), memory
         self._past = np.zeros((PAST, *SHAPE), np.uint8)
+        self._practise()
+
+    def _practise(self) -> None:
+        """A first transition, elsewhere, and the first pages of the file: both take milliseconds once."""
+        frame = self._past[0]
+        practice = Transitions(Recent(8, SHAPE, np.uint8))
+        for action in (0, 1):
+            practice.acts(frame, action)
+            practice.stepped(0.0, False, False, frame)
+        practice.stepped(0.0, True, False, frame)
+        self.replay.touch(TOUCHED)
 
     def see(self, step: int, observation: NDArray[np.uint8]) -> None:
         """Observation ``step`` is there; all rows that its learners may draw from have been written."""

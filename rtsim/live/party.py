@@ -69,6 +69,7 @@ class Party:
         first = len(plan.hosts)
         self.host_of_learner = {k: first + host for host, own in enumerate(plan.learner_hosts) for k in own}
         self.origin = 0
+        self.turn_kind = Turn
 
     def now(self) -> int:
         """Wall clock since step 0, ns."""
@@ -102,7 +103,7 @@ class Party:
 
     def turn(self) -> Turn:
         """Alone with the rule: its memory is read on entering and written on leaving."""
-        return Turn(self)
+        return self.turn_kind(self)
 
     def settle(self, until: int) -> set[int]:
         """Ask the rule for every worker whose time has come by logical ``until``, in order of time and index.
@@ -222,6 +223,21 @@ class Turn:
         if kind is None:
             self._party.memory.rule_state[:] = self._party.program.state
         self._party.lock.__exit__(kind, error, at)
+
+
+class HurriedTurn(Turn):
+    """A turn of a process that computes at other times, and may be set aside for others then, but not in its turn.
+
+    Whoever is set aside with the lock in its hands keeps the environment waiting.
+    """
+
+    def __enter__(self) -> None:
+        wall.realtime_class(wall.HOLDING_BACK)
+        super().__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        super().__exit__(kind, error, at)
+        wall.ordinary_class()
 
 
 def _starts(plan: LivePlan) -> list[int]:

@@ -13,7 +13,7 @@ from rtsim.clocks.draws import DrawnDurations
 from rtsim.errors import NoConvergence, RtsimError
 from rtsim.live import memory as m
 from rtsim.live import wall
-from rtsim.live.party import Files, Party
+from rtsim.live.party import Files, HurriedTurn, Party
 from rtsim.live.plan import LivePlan
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ def main(argument: str) -> None:
     # Only now: until then it has computed, and would have kept others from it.
     if place and _sleeps_mostly(plan, place):
         wall.realtime_class(wall.HOLDING_BACK)
+    elif place and wall.realtime_class(wall.HOLDING_BACK):
+        wall.ordinary_class()
+        party.turn_kind = HurriedTurn
     _begin(party, lifeline, place)
     process.run()
 

@@ -65,6 +65,12 @@ def realtime_class(priority: int) -> bool:
     return False
 
 
+def ordinary_class() -> None:
+    """Back to the class that all processes are in at first, where that had been left."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def pin(environment: bool) -> bool:
     """Give the environment a core to itself, and the others the rest, where there are enough; whether it was done."""
     with contextlib.suppress(OSError, AttributeError):

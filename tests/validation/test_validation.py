@@ -28,6 +28,7 @@ PAGE = FOLDER / "README.md"
 RESULTS = {
     "live_agreement": "agreement.json",
     "real_inference": "real_inference.json",
+    "live_learning": "live_learning.json",
     "required_workers_hardware": "required_hardware.json",
     "pace": "pace.json",
     "soak": "soak.json",
