@@ -371,7 +371,8 @@ class Train:
     checkpoint_every: Number = 10_000
     """Environment steps between checkpoints."""
     resume: Flag = False
-    """Go on with the training in --out; nothing else need be given. More --steps make it longer."""
+    """Go on with the training in --out; nothing else need be given. More --steps make it longer, unless its replay
+    memory was cut down to fewer."""
     video: File = ""
     """Film an episode of the first seed's agent afterwards (.mp4 or .gif)."""
     tensorboard: Flag = False

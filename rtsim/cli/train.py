@@ -9,6 +9,7 @@ import shlex
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rtsim.cli import render, trained
 from rtsim.cli.arguments import Train
 from rtsim.cli.settings import check_writable, needs_unit, step_time_of
-from rtsim.errors import FileProblem, InvalidValue, MissingExtra, UnknownName
+from rtsim.errors import FileProblem, InvalidValue, MissingExtra, RtsimWarning, UnknownName
 
 if TYPE_CHECKING:
     from rtsim.learning import Outcome, Plan, Row, ScheduledTraining, Settings
@@ -40,7 +41,9 @@ def run(arguments: Train) -> int:
     writer = _tensorboard() if arguments.tensorboard else None
     plan, seeds = _plan_and_seeds(arguments)
     outcomes: dict[int, Outcome] = {}
-    with render.progress(counted=False) as update, _Stop() as stop:
+    with render.progress(counted=False) as update, _Stop() as stop, warnings.catch_warnings():
+        warnings.simplefilter("default", RtsimWarning)
+        warnings.showwarning = lambda message, *_, **__: render.note(f"rtsim: {message}")
         shown = _Progress(update, plan.steps, len(seeds), stop)
         for seed in seeds:
             if not stop.asked:
@@ -132,7 +135,7 @@ def _check_world(plan: Plan, video: str) -> None:
     """What is wrong with the environment or the network is said before any folder is made."""
     from rtsim.envs.worlds import environment
     from rtsim.learning import prepare
-    from rtsim.learning.scheduled import check_rule
+    from rtsim.learning.timed import check_rule
 
     check_rule(plan.scenario)
     env = environment(plan.env)

@@ -28,6 +28,7 @@ from rtsim.learning.prioritised import Prioritised
 from rtsim.learning.reservoir import Reservoir
 from rtsim.learning.settings import Settings
 from rtsim.networks.architecture import Architecture
+from rtsim.networks.pooling import quicken_pooling
 
 Weights = dict[str, Tensor]
 
@@ -137,6 +138,8 @@ class Learner(ABC):
         self.device = torch.device(device)
         self.architecture = Architecture(settings.network, actions, tuple(observation), **self._head())
         self.network = self.architecture.build(seed).to(self.device).train()
+        if self.device.type == "cpu":
+            quicken_pooling(self.network)
         self._live: Weights = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self._target: Weights = {name: w.clone() for name, w in self._live.items()}
         self._bound: Weights | None = None

@@ -20,8 +20,9 @@ from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, rea
 from rtsim.learning import checkpoint as files
 from rtsim.learning.curve import Row
 from rtsim.learning.episodes import Env
-from rtsim.learning.scheduled import ScheduledTraining, evaluate_scheduled
+from rtsim.learning.scheduled import ScheduledTraining
 from rtsim.learning.settings import Settings
+from rtsim.learning.timed import evaluate_scheduled
 from rtsim.learning.training import ROWS_PER_DECISION, prepare
 from rtsim.machine import about
 from rtsim.scenario import Scenario
@@ -83,8 +84,8 @@ class Plan:
             raise InvalidValue(f"evaluate_every {self.evaluate_every} must be >= 0 steps; 0: never")
         if self.largest and self.steps > self.largest:
             raise InvalidValue(
-                f"{self.steps} steps are more than the {self.largest} that this training's replay memory was made for; "
-                "begin anew with more steps"
+                f"{self.steps} steps are more than the {self.largest} that this training's replay memory was cut down "
+                "for; begin anew with more steps, or with a capacity that fewer of them fill"
             )
 
     def fitted(self) -> Plan:

@@ -21,6 +21,8 @@ from rtsim.learning import plan_in, read_curve
 SMALL = ["--set", "network=mlp(16)", "batch=8", "learning_starts=50", "capacity=2000"]
 TIMES = ["--inference-time", "30ms", "--learning-time", "gamma(mean=45ms, cv=0.5)", "--learners", "2"]
 CART = ["train", "--env", "CartPole-v1", *TIMES, *SMALL, "--row-steps", "50"]
+#: Its replay memory is full after a hundred steps, so that it can be made longer.
+FULL = [word.replace("capacity=2000", "capacity=100") for word in CART]
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +67,8 @@ def test_train_says_what_matters_in_tables(tmp_path, capsys) -> None:
 
 def test_train_goes_on_with_more_steps_as_if_it_had_never_stopped(tmp_path, capsys) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    free = [word for word in CART if word != "capacity=2000"] + ["--set", "network=mlp(16)", "capacity=100"]
-    assert ran(*free, "--steps", "600", "--out", str(whole)) == 0
-    assert ran(*free, "--steps", "200", "--out", str(parts)) == 0
+    assert ran(*FULL, "--steps", "600", "--out", str(whole)) == 0
+    assert ran(*FULL, "--steps", "200", "--out", str(parts)) == 0
     assert ran("train", "--out", str(parts), "--resume", "--steps", "600") == 0
     curves = [(folder / "seed-0" / "curve.csv").read_bytes() for folder in (whole, parts)]
     assert curves[0] == curves[1]
@@ -165,7 +166,7 @@ def test_train_refuses_to_overwrite_or_to_go_on_otherwise(tmp_path, capsys) -> N
         ([*CART, "--steps", "100"], "holds a training already"),
         (["train", "--resume", "--alg", "exp_time"], "begun with other settings; leave out --alg"),
         (["train", "--resume", *CART[1:], "--fps", "30"], "begun with other settings"),
-        (["train", "--resume", "--steps", "5000"], "replay memory was made for"),
+        (["train", "--resume", "--steps", "5000"], "replay memory was cut down for"),
     ):
         assert ran(*words, "--out", str(out)) == 2
         said = capsys.readouterr().err
@@ -213,6 +214,26 @@ def test_train_without_room_on_the_disk_says_so_before_anything_is_learnt(tmp_pa
     assert said.count("\n") == 1
 
 
+def test_train_on_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran(*FULL, "--steps", "100", "--row-steps", "100", "--out", str(out)) == 0
+    before = (out / "seed-0" / "checkpoint.pt").read_bytes()
+    # A limit on the size of files stands for the full disk: the checkpoint fails half way.
+    code = (
+        "import resource, signal, sys; from rtsim.cli.main import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+        f"sys.exit(main(['train', '--resume', '--out', {str(out)!r}, '--steps', '300']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("rtsim: cannot write checkpoint")
+    assert done.stderr.count("\n") == 1
+    assert (out / "seed-0" / "checkpoint.pt").read_bytes() == before
+    assert not list((out / "seed-0").glob(".rtsim-*"))
+    assert ran("train", "--resume", "--out", str(out), "--steps", "300") == 0
+    capsys.readouterr()
+
+
 def test_train_that_diverges_says_so_and_keeps_the_last_checkpoint(tmp_path, capsys) -> None:
     out = tmp_path / "a"
     deep = ["--set", "network=mlp(16,16,16,16)", "learning_rate=1e6", "batch=8", "learning_starts=50"]
@@ -225,6 +246,14 @@ def test_train_that_diverges_says_so_and_keeps_the_last_checkpoint(tmp_path, cap
     assert kept["progress"]["steps"] >= 50
     assert all(bool(torch.isfinite(weight).all()) for weight in kept["weights"].values())
     assert len(read_curve(out / "seed-0" / "curve.csv")) > 0
+
+
+def test_train_with_times_hardly_meant_says_so_in_one_line(tmp_path, capsys) -> None:
+    words = ["train", "--env", "CartPole-v1", "--inference-time", "1us", "--alg", "sequential", "--steps", "2", *SMALL]
+    assert ran(*words, "--out", str(tmp_path / "a")) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "decisions fall into one environment step" in line]
+    assert len(said) == 1
+    assert said[0].startswith("rtsim: more than 1000")
 
 
 def test_train_without_tensorboard_says_what_is_missing(tmp_path, monkeypatch, capsys) -> None:

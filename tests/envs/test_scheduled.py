@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
 import rtsim.envs  # noqa: F401 - registers rtsim/Scheduled-v0
+from rtsim.clocks.running import events
 from rtsim.envs.default_policies import default_of, neutral
 from rtsim.envs.scheduled import ScheduledEnv
 from rtsim.errors import InvalidValue, RtsimWarning, UnknownName
@@ -422,3 +425,48 @@ def test_constructor_seeds_tell_vectorised_environments_apart() -> None:
         _, _, _, _, info = many.step(np.zeros(3, np.int64))
     first, same, other = info["seconds"]
     assert first == same != other
+
+
+class _Ear:
+    """Hears everything; says 5 where an action is about to act, if it is to have a say."""
+
+    def __init__(self, says: bool) -> None:
+        self.says = says
+        self.events: list = []
+        self.acted: list[tuple] = []
+        self.steps: list[tuple] = []
+
+    def happens(self, event) -> None:
+        self.events.append(event)
+
+    def acts(self, read, action):
+        self.acted.append((read.decision, action))
+        return 5 if self.says else action
+
+    def stepped(self, action, reward, terminated, truncated, observation) -> None:
+        self.steps.append((action, reward, terminated, observation))
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_listener_hears_everything_and_may_have_the_last_word(says) -> None:
+    timing = {"rule": "unstaggered", "workers": 2, "inference_time": "gamma(mean=1.5s, cv=0.5)", "fps": 1,
+              "learning_time": "2s", "learners": 2}  # fmt: skip
+    plain, heard, ear = Count(9), Count(9), _Ear(says)
+    results = []
+    for env, listener in ((plain, None), (heard, ear)):
+        timed = ScheduledEnv(env, **timing, listener=listener, seed=3)
+        timed.reset()
+        found = []
+        for decision in range(60):
+            found.append(timed.step(10 + decision))
+            if found[-1][2]:
+                timed.reset()
+        results.append(repr([each[:4] if says else each for each in found]))
+    assert results[0] == results[1]  # a listener changes nothing but, if it wants to, the actions
+    done = [action for episode in plain.given for action in episode]
+    assert [action for action, *_ in ear.steps] == [5 if says and action else action for action in done]
+    assert [reward for _, reward, *_ in ear.steps] == [i for episode in plain.given for i in range(len(episode))]
+    assert all(action == 10 + decision for decision, action in ear.acted)
+    assert len(ear.acted) - sum(action > 0 for action in done) in (0, 1)  # one may be under way
+    clock = itertools.islice(events(timed.scenario), len(ear.events))
+    assert ear.events == list(clock)

@@ -135,11 +135,10 @@ def test_training_has_the_timing_of_the_schedule(name) -> None:
     assert training.learner.memory.appended >= valid.sum() - len(training.episodes.lengths) - 1
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-@pytest.mark.parametrize("kind", ["dqn", "rainbow"])
+@pytest.mark.parametrize(
+    ("kind", "name"), [*(("dqn", name) for name in SCENARIOS), ("rainbow", "free"), ("reservoir", "round_robin")]
+)
 def test_resume_gives_the_rest_of_the_curve_bit_for_bit(name, kind, tmp_path) -> None:
-    if kind == "rainbow" and name not in ("free", "round_robin"):
-        pytest.skip("what differs between the learners does not depend on the rules")
     file, timed, settings = tmp_path / "run.pt", SCENARIOS[name], KINDS[kind]
     whole = ScheduledTraining(cart(), prepare(cart(), settings, seed=4), timed, row_steps=30)
     whole.run(600)
@@ -323,3 +322,48 @@ def test_loss_that_is_not_finite_leaves_the_last_checkpoint(tmp_path) -> None:
     learner, progress = load(file)
     assert progress["steps"] >= 100
     assert np.isfinite(weights(learner)).all()
+
+
+class Light(gymnasium.Env):
+    """A light that changes every eighth step; reward 1 for the action that names it as it is when the action acts."""
+
+    metadata = {"render_modes": [], "render_fps": 10}  # noqa: RUF012 - as Gymnasium has it
+    observation_space = gymnasium.spaces.Box(0.0, 1.0, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time, self.light = 0, int(self.np_random.integers(2))
+        return np.array([self.light], np.float32), {}
+
+    def step(self, action):
+        reward = float(action == self.light)
+        self.time += 1
+        if self.time % 8 == 0:
+            self.light = 1 - self.light
+        return np.array([self.light], np.float32), reward, False, self.time == 64, {}
+
+
+@pytest.mark.parametrize(
+    ("delay", "learning", "best"),
+    [
+        # Every action is as many steps old as the inference takes, and the default policy (0) acts before the first.
+        # Right are 7 and 2 of 8 steps for who names the light, 1 and 6 for who names the other one.
+        (1, None, {0: 64 - 7, 1: 63 - 7}),
+        (6, None, {0: 6 + 6 * 7, 1: 6 * 7}),
+        (6, "1500ms", {0: 6 + 6 * 7, 1: 6 * 7}),
+    ],
+)
+def test_delayed_agents_learn_what_is_best_when_their_action_acts(delay, learning, best) -> None:
+    settings = DQN.with_(
+        learning_rate=5e-3, discount=0.0, exploration_steps=400, learning_starts=50, steps_per_update=1, capacity=2000
+    )
+    timed = Scenario(
+        f"max_time(initial_max={100 * delay}ms)", f"{100 * delay}ms", workers=delay, step_time="10fps", batch=8,
+        learning_time=learning, learners=10, learning_starts=50,
+    )  # fmt: skip
+    learner = prepare(Light(), settings, seed=0)
+    ScheduledTraining(Light(), learner, timed).run(900)
+    named = [learner.best(np.array([light], np.float32)) for light in (0, 1)]
+    assert named == ([0, 1] if delay == 1 else [1, 0])
+    assert set(evaluate_scheduled(Light(), learner, timed, 4)) <= set(map(float, best.values()))
