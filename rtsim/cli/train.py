@@ -134,7 +134,7 @@ def _check_world(plan: Plan, video: str) -> None:
     from rtsim.envs.worlds import environment
     from rtsim.learning import prepare
     from rtsim.learning.demonstrations import scripted
-    from rtsim.learning.scheduled import check_rule
+    from rtsim.learning.timed import check_rule
 
     check_rule(plan.scenario)
     env = environment(plan.env)

@@ -22,8 +22,9 @@ from rtsim.learning.memory import Batch, Memory, Recent
 from rtsim.learning.prioritised import Prioritised, SumTree
 from rtsim.learning.reservoir import Reservoir
 from rtsim.learning.runs import Outcome, Plan, begin, plan_in, read_curve, train
-from rtsim.learning.scheduled import ScheduledTraining, evaluate_scheduled
+from rtsim.learning.scheduled import ScheduledTraining
 from rtsim.learning.settings import PRESETS, Settings
+from rtsim.learning.timed import evaluate_scheduled
 from rtsim.learning.training import Episode, Training, evaluate, prepare, train_plain
 from rtsim.learning.transitions import Transitions
 

@@ -21,8 +21,9 @@ from rtsim.learning import checkpoint as files
 from rtsim.learning.curve import Row
 from rtsim.learning.demonstrations import expected_delay, learn_from_player
 from rtsim.learning.episodes import Env
-from rtsim.learning.scheduled import ScheduledTraining, evaluate_scheduled
+from rtsim.learning.scheduled import ScheduledTraining
 from rtsim.learning.settings import Settings
+from rtsim.learning.timed import evaluate_scheduled
 from rtsim.learning.training import ROWS_PER_DECISION, prepare
 from rtsim.machine import about
 from rtsim.scenario import Scenario
