@@ -154,8 +154,8 @@ def scenario(cell: Cell, fps: float, batch: int) -> Scenario:
     """The times of a cell: inferences half a step shorter than the delay, so that they are of that delay exactly.
 
     >>> found = scenario(Cell(4, "walk", "max_time", 15, 10**8, 70, 0, 1000), 50.0, 16)
-    >>> found.workers, found.inference_time, found.learner_count, found.learning_time
-    (70, 1.39, 33, 3.3)
+    >>> found.workers, round(found.inference_mean, 6), found.learner_count, str(found.learning_time)
+    (70, 1.39, 33, '3.3s')
     """
     if cell.method not in METHODS:
         raise InvalidValue(f"method {cell.method!r} must be one of {', '.join(METHODS)}")
