@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import shlex
 import signal
@@ -16,19 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render, trained
 from rtsim.cli.arguments import Train
-from rtsim.cli.settings import check_writable, needs_unit, step_time_of
+from rtsim.cli.settings import check_writable
+from rtsim.cli.train_plan import check_as_begun, folder_of, plan_of, seeds_in
 from rtsim.errors import FileProblem, InvalidValue, MissingExtra, RtsimWarning, UnknownName
 
 if TYPE_CHECKING:
-    from rtsim.learning import Outcome, Plan, Row, ScheduledTraining, Settings
+    from rtsim.learning import Outcome, Plan, Row, ScheduledTraining
 
-DEFAULT_STEPS = 100_000
-#: Rows of a curve, if not said otherwise.
-ROWS = 200
 #: Decisions between two looks at the clock.
 LOOK = 16
-#: Flags that say nothing of what is trained.
-BESIDE = ("out", "steps", "seeds", "resume", "video", "tensorboard", "json", "config")
 
 
 def run(arguments: Train) -> int:
@@ -55,12 +50,12 @@ def run(arguments: Train) -> int:
         else:
             trained.tables(plan, outcomes)
     for seed in outcomes:
-        render.note(f"weights and checkpoint of seed {seed}: {_folder(arguments, seed) / 'checkpoint.pt'}")
+        render.note(f"weights and checkpoint of seed {seed}: {folder_of(arguments, seed) / 'checkpoint.pt'}")
     if interrupted:
         render.note(f"rtsim: interrupted; go on with rtsim train --out {shlex.quote(arguments.out)} --resume")
         return 130
     if arguments.video:
-        trained.film(plan, seeds[0], _folder(arguments, seeds[0]) / "checkpoint.pt", arguments.video)
+        trained.film(plan, seeds[0], folder_of(arguments, seeds[0]) / "checkpoint.pt", arguments.video)
     return 0
 
 
@@ -70,6 +65,10 @@ def _check(arguments: Train) -> None:
     for package in ("torch", "gymnasium"):
         if find_spec(package) is None:
             raise MissingExtra("training", package, "learning")
+    if arguments.inference != "timed" and not arguments.live:
+        raise InvalidValue(
+            f"--inference {arguments.inference} goes with --live; in virtual time every inference is timed"
+        )
     if not arguments.out:
         raise InvalidValue("name a folder for the training, e.g. rtsim train --env blocks --out runs/blocks ...")
     if len(set(arguments.seeds)) != len(arguments.seeds) or not arguments.seeds or min(arguments.seeds) < 0:
@@ -88,47 +87,30 @@ def _check(arguments: Train) -> None:
         check_video(arguments.video)
 
 
-def _folder(arguments: Train, seed: int) -> Path:
-    return Path(arguments.out) / f"seed-{seed}"
-
-
 def _plan_and_seeds(arguments: Train) -> tuple[Plan, tuple[int, ...]]:
     """What to train: as the flags say, or going on, as it was begun."""
     from rtsim.learning import begin, plan_in
+    from rtsim.learning.runs import SETTINGS
 
     if not arguments.resume:
         plan = plan_of(arguments).fitted()
         for seed in arguments.seeds:
-            if (_folder(arguments, seed) / "settings.json").exists():
+            folder = folder_of(arguments, seed)
+            if (folder / SETTINGS).exists():
                 raise FileProblem(
-                    f"{str(_folder(arguments, seed))!r} holds a training already; go on with --resume, or give another "
-                    "--out"
+                    f"{str(folder)!r} holds a training already; go on with --resume, or give another --out"
                 )
         _check_world(plan, arguments.video)
         for seed in arguments.seeds:  # all at once, so that --resume knows of those whose turn has not come
-            begin(plan, seed, _folder(arguments, seed))
+            begin(plan, seed, folder_of(arguments, seed))
         return plan, arguments.seeds
-    found = sorted(
-        int(path.parent.name.removeprefix("seed-"))
-        for path in Path(arguments.out).glob("seed-*/settings.json")
-        if path.parent.name.removeprefix("seed-").isdecimal()
-    )
+    found = seeds_in(arguments.out, SETTINGS)
     if not found:
         raise FileProblem(f"{arguments.out!r} holds no training to go on with; begin one without --resume")
-    begun = plan_in(_folder(arguments, found[0]))
+    begun = plan_in(folder_of(arguments, found[0]))
     plan = begun if arguments.steps is None else dataclasses.replace(begun, steps=arguments.steps)
-    said = [name for name in _said(arguments) if name not in BESIDE]
-    if said and not (arguments.env and _same(arguments, begun, plan)):
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in said)
-        raise InvalidValue(f"the training in {arguments.out!r} was begun with other settings; leave out {flags}")
-    return plan, tuple(found) if arguments.seeds == (0,) else arguments.seeds
-
-
-def _same(arguments: Train, begun: Plan, plan: Plan) -> bool:
-    """Whether flags given with --resume say what the training was begun with."""
-    given = plan_of(dataclasses.replace(arguments, steps=begun.largest or plan.steps)).fitted()
-    rows = plan.row_steps if arguments.row_steps is None else arguments.row_steps
-    return dataclasses.replace(given, steps=plan.steps, row_steps=rows) == plan
+    check_as_begun(arguments, begun, plan)
+    return plan, found if arguments.seeds == (0,) else arguments.seeds
 
 
 def _check_world(plan: Plan, video: str) -> None:
@@ -155,140 +137,12 @@ def _check_world(plan: Plan, video: str) -> None:
         trained.check_pictures(plan.env)
 
 
-def _said(arguments: Train) -> list[str]:
-    """Names of the settings that are not at their defaults."""
-    return [field.name for field in dataclasses.fields(Train) if getattr(arguments, field.name) != field.default]
-
-
-def plan_of(arguments: Train) -> Plan:
-    """The plan these arguments describe, without regard to --resume."""
-    from rtsim.envs.worlds import environment
-    from rtsim.learning import Plan
-    from rtsim.scenario import Scenario
-
-    if not arguments.env:
-        raise InvalidValue("give --env: blocks, walk, atari:Boxing, minatar:breakout, or a Gymnasium environment")
-    for flag in ("inference_time", "learning_time", "dispatch_time"):
-        needs_unit(flag, getattr(arguments, flag))
-    env = environment(arguments.env)
-    try:
-        fps = env.metadata.get("render_fps")
-    finally:
-        env.close()
-    if arguments.fps:
-        step_time = step_time_of(arguments.fps)
-    elif fps is not None:
-        step_time = f"{float(fps)!r}fps"
-    else:
-        raise InvalidValue(f"{arguments.env} does not say how many steps a second it has; give --fps, e.g. --fps 60")
-    inference, learning, network = _times(arguments)
-    settings = settings_of(arguments, network)
-    scenario = Scenario(
-        arguments.alg,
-        inference,
-        workers=1 if arguments.workers is None else arguments.workers,
-        step_time=step_time,
-        steps=1,
-        mailbox=arguments.mailbox,
-        dispatch_time=arguments.dispatch_time or None,
-        learning_time=learning,
-        learner_rule=arguments.learner_rule,
-        learners=arguments.learners,
-        learning_starts=settings.learning_starts,
-        batch=settings.batch,
-    )
-    if arguments.workers is None:
-        scenario = scenario.with_(workers=scenario.least_workers)
-    if learning is None and (arguments.learners > 1 or arguments.learner_rule != "auto"):
-        raise InvalidValue("--learners and --learner-rule go with --learning-time: without one updates take no time")
-    steps = DEFAULT_STEPS if arguments.steps is None else arguments.steps
-    return Plan(
-        arguments.env,
-        scenario,
-        settings,
-        steps,
-        row_steps=max(steps // ROWS, 1) if arguments.row_steps is None else arguments.row_steps,
-        default_policy=arguments.default_policy,
-        evaluate_every=arguments.eval_every,
-        evaluation_episodes=arguments.eval_episodes,
-        checkpoint_every=arguments.checkpoint_every,
-        device=arguments.device,
-        threads=arguments.threads,
-        demonstrations=arguments.demonstrations,
-    )
-
-
-def _times(arguments: Train) -> tuple[str, str | None, str]:
-    """The laws of inference and learning, and the network of the profile."""
-    from rtsim.cli.play import profile_of
-
-    inference, learning, network = arguments.inference_time, arguments.learning_time, ""
-    if arguments.profile:
-        if inference:
-            raise InvalidValue("--profile and --inference-time exclude each other; give one")
-        inference, network = profile_of(arguments.profile)
-        learning = learning or inference
-    if not inference:
-        raise InvalidValue(
-            'give --inference-time, e.g. "lognorm(mean=84ms, cv=0.02)", or --profile, e.g. --profile epyc#resnet15-k7'
-        )
-    return inference, None if learning in ("", "none") else learning, network
-
-
-def settings_of(arguments: Train, network: str) -> Settings:
-    """The hyperparameters: of the preset, with the profile's network, with what --set says."""
-    from rtsim.learning import PRESETS, Settings
-
-    name = arguments.preset
-    if name == "auto":
-        kind = arguments.env.partition("(")[0].partition(":")[0].strip()
-        own = {
-            "blocks": "game-boy",
-            "walk": "game-boy",
-            "retro": "game-boy",
-            "atari": "atari",
-            "minatar": "minatar",
-            "mdp": "mdp",
-        }
-        name = own.get(kind, "cartpole")
-    if name not in PRESETS:
-        raise UnknownName("preset", name, [*PRESETS, "auto"])
-    settings = PRESETS[name]
-    if network:
-        settings = settings.with_(network=network)
-    types = {field.name: type(getattr(settings, field.name)) for field in dataclasses.fields(Settings)}
-    changes: dict[str, Any] = {}
-    for text in arguments.set:
-        key, equals, value = text.partition("=")
-        key = key.strip().replace("-", "_")
-        if key not in types:
-            raise UnknownName("hyperparameter", key, types)
-        if not equals or not value.strip():
-            raise InvalidValue(f"--set {text} must read NAME=VALUE, e.g. learning_rate=0.0003")
-        changes[key] = _value(key, value.strip(), types[key])
-    return settings.with_(**changes)
-
-
-def _value(name: str, text: str, kind: type) -> Any:
-    if kind is str:
-        return text
-    try:
-        number = json.loads(text)
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise ValueError
-    except ValueError:
-        raise InvalidValue(f"--set {name}={text[:40]} must be a number") from None
-    if kind is float:
-        return float(number)
-    return int(number) if float(number).is_integer() else number
-
-
 def _one(
     plan: Plan, seed: int, arguments: Train, shown: _Progress, writer: Callable[[Path, int], Any] | None
 ) -> Outcome:
     from rtsim.learning import train
 
-    folder = _folder(arguments, seed)
+    folder = folder_of(arguments, seed)
     log: Any = None
 
     def on_row(row: Row) -> None:

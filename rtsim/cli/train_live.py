@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import played, render, trained
 from rtsim.cli.arguments import Train
+from rtsim.cli.train_plan import check_as_begun, folder_of, plan_of, said, seeds_in
 from rtsim.errors import FileProblem, InvalidValue
 
 if TYPE_CHECKING:
@@ -21,15 +22,8 @@ if TYPE_CHECKING:
 SCHEMA = "rtsim.live-training/1"
 #: What the folder of a live training holds beside the files of every training.
 LIVE, RECORDS = "live.json", "live-{}.npz"
-#: Flags that say nothing to real processes, and what they must be.
-UNUSED: dict[str, Any] = {
-    "default_policy": "noop",
-    "eval_every": 0,
-    "device": "cpu",
-    "threads": 1,
-    "tensorboard": False,
-    "video": "",
-}
+#: Settings that say nothing to real processes: they must be at their defaults.
+UNUSED = ("default_policy", "demonstrations", "eval_every", "device", "threads", "tensorboard", "video")
 
 
 def run(arguments: Train) -> int:
@@ -40,7 +34,7 @@ def run(arguments: Train) -> int:
     problems = []
     plan: Plan | None = None
     for seed, (plan, live) in begun.items():
-        folder = Path(arguments.out) / f"seed-{seed}"
+        folder = folder_of(arguments, seed)
         if live is None:
             render.note(f"rtsim: seed {seed} has had its {plan.steps} steps; more --steps make it longer")
             continue
@@ -70,15 +64,14 @@ def run(arguments: Train) -> int:
 
 
 def _check(arguments: Train) -> None:
-    for name, value in UNUSED.items():
-        if getattr(arguments, name) != value:
+    for name in said(arguments):
+        if name in UNUSED:
             flag = f"--{name.replace('_', '-')}"
             raise InvalidValue(f"{flag} {getattr(arguments, name)} does not go with --live; leave it out")
 
 
 def _begun(arguments: Train) -> dict[int, tuple[Plan, LivePlan | None]]:
     """New trainings, each with its folder."""
-    from rtsim.cli.train import plan_of
     from rtsim.learning import begin
 
     plan = plan_of(arguments).fitted()
@@ -86,9 +79,9 @@ def _begun(arguments: Train) -> dict[int, tuple[Plan, LivePlan | None]]:
         raise InvalidValue("--live needs --learning-time: about what an update will take, e.g. 100ms")
     found: dict[int, tuple[Plan, LivePlan | None]] = {}
     for seed in arguments.seeds:
-        found[seed] = plan, live_plan(plan, seed, Path(arguments.out) / f"seed-{seed}", arguments.inference)
+        found[seed] = plan, live_plan(plan, seed, folder_of(arguments, seed), arguments.inference)
     for seed, (_, live) in found.items():
-        folder = Path(arguments.out) / f"seed-{seed}"
+        folder = folder_of(arguments, seed)
         begin(plan, seed, folder)
         assert live is not None
         _write_plan(folder, live)
@@ -132,20 +125,19 @@ def _resumed(arguments: Train) -> dict[int, tuple[Plan, LivePlan | None]]:
     """Trainings that are gone on with: as they were begun, for the steps that are left."""
     from rtsim.learning import plan_in
 
-    seeds = sorted(
-        int(path.parent.name.removeprefix("seed-"))
-        for path in Path(arguments.out).glob(f"seed-*/{LIVE}")
-        if path.parent.name.removeprefix("seed-").isdecimal()
-    )
+    seeds = seeds_in(arguments.out, LIVE)
     if not seeds:
         raise FileProblem(f"{arguments.out!r} holds no live training to go on with; begin one without --resume")
     found: dict[int, tuple[Plan, LivePlan | None]] = {}
     for seed in seeds if arguments.seeds == (0,) else arguments.seeds:
-        folder = Path(arguments.out) / f"seed-{seed}"
-        plan = plan_in(folder)
-        if arguments.steps is not None:
-            plan = dataclasses.replace(plan, steps=arguments.steps)
-        found[seed] = plan, _rest(folder, plan.steps)
+        folder = folder_of(arguments, seed)
+        begun = plan_in(folder)
+        plan = begun if arguments.steps is None else dataclasses.replace(begun, steps=arguments.steps)
+        check_as_begun(arguments, begun, plan, beside=("inference",))
+        live = _rest(folder, plan.steps)
+        if "inference" in said(arguments) and live is not None and live.inference != arguments.inference:
+            raise InvalidValue(f"the training in {arguments.out!r} was begun with --inference {live.inference}")
+        found[seed] = plan, live
     return found
 
 

@@ -55,6 +55,11 @@ class LearningPlan:
                 f"a live run cannot learn with algorithm {found.algorithm!r} and memory {found.memory!r}: its "
                 "processes share no priorities and no reservoir; give dqn and recent"
             )
+        if found.optimiser != "adam":
+            raise InvalidValue(
+                f"a live run cannot learn with optimiser {found.optimiser!r}: beside the shared weights lie Adam's "
+                "moments; give adam"
+            )
 
     @property
     def learner(self) -> Settings:

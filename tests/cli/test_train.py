@@ -142,6 +142,7 @@ BAD = [
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--steps", "0"], "steps 0 must be at least 1"),
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--seeds", "1", "1"], "each once"),
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--live"], "--live"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--inference", "real"], "goes with --live"),
     (["--env", "minatar:breakout", "--fps", "60", "--inference-time", "84ms", "--video", "x.gif"], "no pictures"),
     (["--resume"], "holds no training"),
 ]

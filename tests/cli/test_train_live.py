@@ -26,6 +26,8 @@ WALK = [
         (["--alg", "chunking(size=2)"], "makes several actions per inference"),
         (["--dispatch-time", "1ms"], "--dispatch-time does not go with --live"),
         (["--eval-every", "10"], "--eval-every 10 does not go with --live"),
+        (["--demonstrations", "100"], "--demonstrations 100 does not go with --live"),
+        (["--preset", "minatar"], "a live run cannot learn with optimiser 'rmsprop'"),
         (["--preset", "rainbow"], "a live run cannot learn with algorithm 'rainbow'"),
         (["--inference", "guessed"], "must be timed or real"),
     ],
@@ -57,6 +59,12 @@ def test_a_live_training_is_written_down_and_gone_on_with(tmp_path, capsys):
     assert each["steps"] == len(schedule) == 120
     assert main([*WALK, "--steps", "120", *out]) == 2
     assert "holds a training already" in capsys.readouterr().err
+    for words, message in (
+        (["--alg", "exp_time"], "begun with other settings; leave out --alg"),
+        (["--steps", "180", "--inference", "real"], "begun with --inference timed"),
+    ):
+        assert main(["train", "--live", "--resume", *words, *out]) == 2
+        assert message in capsys.readouterr().err
     assert main(["train", "--live", "--resume", *out]) == 0  # nothing is left to do
     assert not (folder / "live-2.npz").exists()
     assert main(["train", "--live", "--resume", "--steps", "180", *out]) == 0
