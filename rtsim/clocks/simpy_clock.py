@@ -32,6 +32,7 @@ from rtsim.errors import RtsimError, RuleFault
 from rtsim.scenario import Scenario
 from rtsim.schedule import UPDATE_COLUMNS, Schedule
 from rtsim.schedulers import DROP
+from rtsim.schedulers.contract import check_end, check_start
 from rtsim.schedulers.learners import state_size
 from rtsim.schedulers.registry import BUILTIN
 from rtsim.timing import StepClock
@@ -104,20 +105,15 @@ class SimpyClock:
 
     def observation(self, step: int, kind: int, actor: int) -> simpy.Event:
         """An event at the publication of observation ``step``, which must lie in the future."""
-        if step <= self.step:
-            raise RuleFault(f"rule {self.scenario.rule} waits for step {step} at step {self.step}; it must be later")
         event = self.event()
         self.waiting.setdefault(step, []).append((kind << 20 | actor, event))
         return event
 
     def when(self, answer: int, kind: int, actor: int) -> simpy.Event:
         """The event a rule's answer (a time, or ``at_step``) stands for."""
-        if not isinstance(answer, int):
-            raise RuleFault(f"rule {self.scenario.rule} answers {answer!r}; answers are whole ns or at_step(j)")
+        check_start(self.scenario.rule, answer, self.env.now, self.step)
         if answer < 0:
             return self.observation(-1 - answer, kind, actor)
-        if answer < self.env.now:
-            raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {self.env.now} ns; not in the past")
         return self.at(answer, kind, actor)
 
     def environment(self) -> Process:
@@ -209,10 +205,7 @@ class SimpyClock:
         release, free = program.on_end(
             now, w, started, observation, self.step, self.step_start, program.params, program.state
         )
-        if free < now or 0 <= release < now:
-            raise RuleFault(
-                f"rule {self.scenario.rule} answers release {release}, free {free} at {now} ns; not in the past"
-            )
+        check_end(self.scenario.rule, release, free, now, self.step)
         row = self.record(inference)
         if release == DROP:
             self.drop(row)
@@ -239,8 +232,6 @@ class SimpyClock:
 
     def hold(self, step: int, w: int, row: int, position: int) -> None:
         """Keep an action until the start of a later step."""
-        if step <= self.step:
-            raise RuleFault(f"rule {self.scenario.rule} holds an action for step {step} at step {self.step}")
         self.held.setdefault(step, []).append((w, row, position))
 
     def deposit(self, w: int, row: int, position: int) -> None:

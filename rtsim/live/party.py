@@ -18,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.errors import RuleFault
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.lock import ProcessLock
 from rtsim.live.memory import Memory
 from rtsim.live.plan import LivePlan
+from rtsim.schedulers.contract import check_start
 from rtsim.timing import StepClock
 
 
@@ -152,16 +152,13 @@ class Party:
         if answer == time:
             _start(self._rows, worker, Start(step, time, self.version))
             return m.STARTED, time
+        check_start(self.scenario.rule, answer, time, step)
         if answer < 0:
             wanted = -1 - answer
-            if wanted <= step:
-                raise RuleFault(f"rule {self.scenario.rule} waits for step {wanted} at step {step}; it must be later")
             if wanted > self.published:
                 self._rows[worker, m.STEP], self._rows[worker, m.STATUS] = wanted, m.WAITING
                 return m.WAITING, wanted
             answer = self.starts[wanted]  # it has begun by now, and the worker is asked at its start
-        elif answer < time:
-            raise RuleFault(f"rule {self.scenario.rule} answers time {answer} ns at {time} ns; not in the past")
         self._rows[worker, m.TIME], self._rows[worker, m.STATUS] = answer, m.ASLEEP
         return m.ASLEEP, answer
 

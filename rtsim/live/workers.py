@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rtsim.clocks.draws import DrawnDurations, Durations
-from rtsim.errors import RuleFault
 from rtsim.live import memory as m
 from rtsim.live import wall
 from rtsim.live.agenda import Agenda
 from rtsim.live.agents import Agent, Question
 from rtsim.live.learners import TimedUpdates, Updates
 from rtsim.live.party import Party, Start, started
-from rtsim.schedulers import DROP
+from rtsim.schedulers.contract import check_end
 
 
 @dataclass(frozen=True)
@@ -150,8 +149,7 @@ class InferenceProcess(Agenda):
                 program.params,
                 program.state,
             )
-            if free < end or 0 <= release < end or (DROP < release < 0 and -1 - release <= step):
-                raise RuleFault(f"rule {party.scenario.rule} answers release {release}, free {free} at {end} ns")
+            check_end(party.scenario.rule, release, free, end, step)
             self._post(inference, end, release)
             if asks and not learns:
                 self._sleep(w, free)
