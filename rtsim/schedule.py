@@ -75,12 +75,25 @@ LIVE_COLUMNS = {
     "action": np.int32,  # what the emulator was given
     "reward": np.float64,
     "observation_hash": np.int64,  # of the observation published at this step
-    "ended": np.int8,  # 1: this step ended the episode, 2: a limit on its length did
+    "ended": np.int8,  # CONTINUES, TERMINATED or TRUNCATED: what this step did to the episode
     "stale": np.int8,  # 1: the action came from a former episode, and the default policy acted instead
     "late_ns": np.int64,  # from the step's deadline to the environment's waking up for it
     "runtime_ns": np.int64,  # what the runtime took between deadline and emulator, and after the last step
     "emulator_ns": np.int64,  # what the emulator took
 }
+
+
+#: What a step did to its episode: nothing, or ended it, by itself or by a limit on its length.
+CONTINUES, TERMINATED, TRUNCATED = range(3)
+
+
+def ending(terminated: bool, truncated: bool) -> int:
+    """What Gymnasium's two answers say of an episode, as one number.
+
+    >>> ending(terminated=True, truncated=True) == TERMINATED
+    True
+    """
+    return TERMINATED if terminated else TRUNCATED if truncated else CONTINUES
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,7 @@ def run(arguments: Figures) -> int:
     for figure in figures:
         rows, here = (_known(figure, folder), 0) if a.draw else _trained(figure, folder, a)
         code = max(code, here)
-        points = _points(figure, rows, a.only)
+        points = _points(rows, a.only)
         if not points and here == 130:
             return here
         if not points:
@@ -92,7 +92,7 @@ def _trained(figure: Figure, folder: Path, a: Figures) -> tuple[Sequence[Row], i
     return found.rows, 130 if found.interrupted else 2 if found.missing else 0
 
 
-def _points(figure: Figure, rows: Sequence[Row], only: tuple[str, ...]) -> list[Point]:
+def _points(rows: Sequence[Row], only: tuple[str, ...]) -> list[Point]:
     from rtsim.studies import points
 
     return [point for point in points(rows) if not only or point.panel in only]

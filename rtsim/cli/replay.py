@@ -23,6 +23,7 @@ def run(arguments: Replay) -> int:
     """Replay, simulate, compare, print."""
     from rtsim.live import agreement, virtual
     from rtsim.live.acceptance import in_words
+    from rtsim.live.recording import check
     from rtsim.schedule import Schedule
     from rtsim.timing import units
 
@@ -32,7 +33,7 @@ def run(arguments: Replay) -> int:
     check_writable(arguments.video, arguments.trace, pictures=(arguments.timeline,), inputs=arguments.runs)
     schedules = [Schedule.load(path) for path in arguments.runs]
     for path, schedule in zip(arguments.runs, schedules, strict=True):
-        virtual.check(schedule, path)
+        check(schedule, path)
     replays = []
     with render.progress(counted=False) as report:
         for index, schedule in enumerate(schedules):

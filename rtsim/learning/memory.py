@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue
 from rtsim.learning.rows import Rows
+from rtsim.schedule import TERMINATED, ending
 
-TERMINATED, TRUNCATED = 1, 2
 #: Rounds of drawing and rejecting before the allowed rows are listed one by one.
 ROUNDS = 32
 Ints = NDArray[np.int64]
@@ -269,8 +269,8 @@ class Recent(Memory):
     ) -> None:
         row = self._rows.table[(self.count - 1) % self.size]
         self.appended += 1
-        flag = TERMINATED if terminated else TRUNCATED if truncated else 0
-        row["action"], row["reward"], row["elapsed"], row["flag"] = action, reward, elapsed, flag
+        row["action"], row["reward"], row["elapsed"] = action, reward, elapsed
+        row["flag"] = ending(terminated, truncated)
         row["number"] = self.appended
         self._push(following)
 
@@ -291,23 +291,24 @@ class Recent(Memory):
         numbers = self._rows.table["number"][rows % self.size]
         return np.asarray((numbers > 0) & (numbers <= (self.appended if limit is None else limit)))
 
+    def _listed(self, limit: int | None) -> Ints:
+        """All rows that may be drawn; at least one."""
+        rows = np.arange(self.oldest, self.count)
+        rows = rows[self._allowed(rows, limit)]
+        if not len(rows):
+            raise self._nothing()
+        return rows
+
     def sample(
         self, count: int, generator: np.random.Generator, discount: float, limit: int | None = None, steps: int = 1
     ) -> Batch:
-        def listed(missing: int) -> Ints:
-            rows = np.arange(self.oldest, self.count)
-            rows = rows[self._allowed(rows, limit)]
-            if not len(rows):
-                raise self._nothing()
-            return generator.choice(rows, missing)
-
         if not self.appended:
             raise self._nothing()
         rows = self._draw(
             count,
             lambda missing: generator.integers(self.oldest, self.count, missing),
             lambda rows: self._allowed(rows, limit),
-            listed,
+            lambda missing: generator.choice(self._listed(limit), missing),
         )
         return self.batch(rows, discount, limit, steps)
 

@@ -128,10 +128,7 @@ class Prioritised(Recent):
             return rows_of((np.arange(missing) + generator.random(missing)) * (self._tree.total / missing))
 
         def listed(missing: int) -> Ints:
-            rows = np.arange(self.oldest, self.count)
-            rows = rows[self._allowed(rows, limit)]
-            if not len(rows):
-                raise self._nothing()
+            rows = self._listed(limit)
             shares = self._tree.get(rows % self.capacity)
             return generator.choice(rows, missing, p=shares / shares.sum())
 

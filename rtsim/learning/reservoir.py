@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rtsim.errors import InvalidValue
 from rtsim.learning.draws import RESERVOIR
 from rtsim.learning.draws import generator as drawn
-from rtsim.learning.memory import TERMINATED, TRUNCATED, Batch, Ints, Memory, tensor
+from rtsim.learning.memory import Batch, Ints, Memory, tensor
+from rtsim.schedule import TERMINATED, ending
 
 
 class Reservoir(Memory):
@@ -88,7 +89,7 @@ class Reservoir(Memory):
             row = self._rows.table[place]
             row["number"], row["frame"], row["following"] = self.appended + 1, self._current, following
             row["action"], row["reward"], row["elapsed"] = action, reward, elapsed
-            row["flag"] = TERMINATED if terminated else TRUNCATED if truncated else 0
+            row["flag"] = ending(terminated, truncated)
         self.appended += 1
         self._current[...] = following
 

@@ -21,6 +21,7 @@ from rtsim.errors import InvalidValue
 from rtsim.live import virtual
 from rtsim.live.plan import LivePlan
 from rtsim.live.rows import Row, row_of
+from rtsim.live.summary import warmup_steps
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
 from rtsim.schedulers import RuleSpec
@@ -110,7 +111,7 @@ def identity(schedule: Schedule) -> Identity:
     was, now = schedule.steps["observation"], simulated.steps["observation"]
     same = was == now
     same_worker = same & (schedule.steps["worker"] == simulated.steps["worker"])
-    reasons = _Reasons(schedule, simulated)
+    reasons = _Reasons(schedule)
     rows = np.flatnonzero(~same)[:100].tolist()
     mismatches = tuple(Mismatch(step, int(was[step]), int(now[step]), reasons.of(step)) for step in rows)
     return Identity(len(schedule), int(same.sum()), int(same_worker.sum()), mismatches)
@@ -119,7 +120,7 @@ def identity(schedule: Schedule) -> Identity:
 class _Reasons:
     """Why a simulated step differs from the recorded one: the first cause found, in this order."""
 
-    def __init__(self, schedule: Schedule, simulated: Schedule) -> None:
+    def __init__(self, schedule: Schedule) -> None:
         about = schedule.header["live"]
         self._lost_at = min((fault["time_s"] for fault in about["faults"]), default=np.inf)
         self._rows_lost = about["rows_lost"]
@@ -286,7 +287,7 @@ def agree(
     for index, schedule in enumerate(schedules):
         report("recorded durations", index, len(schedules))
         identities.append(identity(schedule))
-    warmup = min(first.scenario.settling_steps, min(map(len, schedules)) // 2)
+    warmup = min(map(warmup_steps, schedules))
     halves = [schedules[1::2], schedules[0::2]] if len(schedules) > 1 else [schedules, schedules]
     laws = [fitted_law(half) for half in halves]
     # What really learns takes its own time; what is held back takes what the scenario says.

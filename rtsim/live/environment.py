@@ -12,13 +12,13 @@ from rtsim.live import wall
 from rtsim.live.desk import Desk, Rehearsal
 from rtsim.live.intake import NOTHING, Taken
 from rtsim.live.party import Party
+from rtsim.schedule import ending
 
 if TYPE_CHECKING:
     from rtsim.live.lessons import Lessons
 
 #: Steps after which the actions that are still needed are looked through, and the supervisor is.
 KEEP = 64
-CONTINUES, TERMINATED, TRUNCATED = range(3)
 
 
 class EnvironmentProcess:
@@ -85,7 +85,7 @@ class EnvironmentProcess:
         action = self.emulator.noop if taken.action is None or stale else taken.action
         before = party.now()
         seen, reward, terminated, truncated, _ = self.emulator.step(action)
-        ended, last = TERMINATED if terminated else TRUNCATED if truncated else CONTINUES, seen
+        ended, last = ending(terminated, truncated), seen
         if ended:
             seen = self.emulator.reset()
             self.episode = step + 1

@@ -239,6 +239,5 @@ class HurriedTurn(Turn):
 
 def _starts(plan: LivePlan) -> list[int]:
     """Start of every step, and of one that never comes, ns."""
-    clock, count = StepClock(plan.scenario.step_time, plan.scenario.seed), plan.scenario.steps
-    found: list[int] = np.concatenate([clock.block() for _ in range(count // 1024 + 1)])[:count].tolist()
-    return [*found, 2**62]
+    clock = StepClock(plan.scenario.step_time, plan.scenario.seed)
+    return [*clock.first(plan.scenario.steps).tolist(), 2**62]

@@ -318,17 +318,12 @@ class _Run:
         self.faults.append({"time_s": round(self._elapsed_s, 3), "process": name, "what": what, "restarted": restarted})
 
     def _name(self, place: int) -> str:
-        hosts = self.plan.hosts
         if place == 0:
             return "environment process"
         kind, own = (
-            ("worker", hosts[place - 1])
-            if place <= len(hosts)
-            else (
-                "learner",
-                self.plan.learner_hosts[place - 1 - len(hosts)],
-            )
-        )
+            [("worker", workers) for workers in self.plan.hosts]
+            + [("learner", learners) for learners in self.plan.learner_hosts]
+        )[place - 1]
         return f"{kind} {own.start}" if len(own) == 1 else f"{kind}s {own.start}-{own.stop - 1}"
 
     @staticmethod

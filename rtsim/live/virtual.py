@@ -15,8 +15,8 @@ from rtsim.errors import InvalidValue
 from rtsim.live import memory as m
 from rtsim.live.agents import Agent, Question, agent_of
 from rtsim.live.plan import LivePlan
-from rtsim.live.recording import check as check
-from rtsim.schedule import Schedule
+from rtsim.live.recording import check
+from rtsim.schedule import Schedule, ending
 
 
 class Frame(NamedTuple):
@@ -57,7 +57,7 @@ def frames(schedule: Schedule, emulator: Emulator, seed: int, choose: Callable[[
         stale = acts and seen_at[step] < episode
         action = choose(step, past[seen_at[step] - step - 1]) if acts and not stale else emulator.noop
         following, reward, terminated, truncated, _ = emulator.step(action)
-        ended = 1 if terminated else 2 if truncated else 0
+        ended = ending(terminated, truncated)
         yield Frame(step, observation, action, stale, reward, ended)
         observation = following
         if ended:

@@ -128,6 +128,17 @@ class StepClock:
         self._end = int(ends[-1])
         return starts
 
+    def first(self, count: int) -> NDArray[np.int64]:
+        """The next ``count`` starts, int64 ns, ascending; of a new clock the first ones.
+
+        >>> StepClock(Fraction(10**9, 60), seed=0).first(3).tolist()
+        [0, 16666667, 33333333]
+        """
+        blocks: list[NDArray[np.int64]] = []
+        while sum(map(len, blocks)) < count:
+            blocks.append(self.block())
+        return np.concatenate(blocks)[:count] if blocks else np.zeros(0, np.int64)
+
     def __iter__(self) -> Iterator[int]:
         while True:
             yield from self.block().tolist()
