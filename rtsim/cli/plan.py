@@ -108,16 +108,13 @@ def _plan(arguments: Plan, update: Any) -> Callable[[], int]:
 
 
 def _highest_rate(arguments: Plan, update: Any) -> Callable[[], int]:
-    from rtsim import planning
     from rtsim.planning.inverse import highest_rates
 
     if arguments.target is not None:
         raise InvalidValue("--highest-rate is about inaction; give --inaction-target instead of --target")
     wanted = 0.01 if arguments.inaction_target is None else arguments.inaction_target
     base = _base(arguments, _inference_time(arguments), None)
-    design = planning.PlanDesign(
-        base, planning.WorstCase(1.0), _budget(arguments, base), None, tuple(arguments.alg), arguments.seeds
-    )
+    design = _of_times(arguments, base)
     found = highest_rates(design, wanted, on_progress=update)
 
     def tell() -> int:
@@ -169,7 +166,6 @@ def _family(arguments: Plan, update: Any) -> Callable[[], int]:
 
 
 def _break_even(arguments: Plan, update: Any) -> Callable[[], int]:
-    from rtsim import planning
     from rtsim.planning.break_even import break_even
 
     profile, name = _profile(arguments, "--score")
@@ -187,11 +183,7 @@ def _break_even(arguments: Plan, update: Any) -> Callable[[], int]:
         profile.find(model)
     designs = {}
     for model in scores:
-        base = _base(arguments, f"profile:{name}#{model}", None)
-        budget = _budget(arguments, base)
-        designs[model] = planning.PlanDesign(
-            base, planning.WorstCase(1.0), budget, None, tuple(arguments.alg), arguments.seeds
-        )
+        designs[model] = _of_times(arguments, _base(arguments, f"profile:{name}#{model}", None))
     found = break_even(designs, scores, on_progress=update)
 
     def tell() -> int:
@@ -228,13 +220,21 @@ def _design(arguments: Plan, inference_time: str) -> planning.PlanDesign:
     elif curve is not None:
         environment = planning.Measured(curve, arguments.default_cost)
     else:
-        floor = planning.PlanDesign(base, planning.WorstCase(1.0), budget, alg=tuple(arguments.alg)).floor(budget)
+        floor = _of_times(arguments, base).floor(budget)
         raise InvalidValue(
             "nothing is said of the environment's stochasticity; give --p-minimax P (1: deterministic), --mdp or "
             f"--delay-curve. Known without it, the floor of {budget} workers: {100 * floor.inaction_fraction:.2f} % "
             f"inaction, actions {floor.delay_steps_mean:.2f} steps old"
         )
     return planning.PlanDesign(base, environment, budget, arguments.max_learners, tuple(arguments.alg), arguments.seeds)
+
+
+def _of_times(arguments: Plan, base: Scenario) -> planning.PlanDesign:
+    """What to plan for where only inaction and delays are asked: an environment that charges nothing for delay."""
+    from rtsim import planning
+
+    world = planning.WorstCase(1.0)
+    return planning.PlanDesign(base, world, _budget(arguments, base), alg=tuple(arguments.alg), seeds=arguments.seeds)
 
 
 def _base(arguments: Plan, inference_time: str, curve: DelayCurve | None) -> Scenario:

@@ -13,21 +13,6 @@ if TYPE_CHECKING:
     from rtsim.planning.inverse import Rate, Verdict
     from rtsim.planning.rows import Simulated
 
-COLUMNS = [
-    "rule",
-    "source",
-    "workers",
-    "regret per s",
-    "inaction",
-    "delay",
-    "learning",
-    "inaction of steps",
-    "delay steps",
-    "simulated regret",
-    "simulated inaction",
-    "note",
-]
-
 
 def show_plan(found: Plan, everything: bool) -> None:
     """Settings, ranking, front, learners, floor and the best row in words."""
@@ -41,13 +26,8 @@ def show_plan(found: Plan, everything: bool) -> None:
     )
     rows = sorted(found.rows, key=lambda row: row.value) if everything else representatives(found.rows)
     what = "Every row" if everything else "The best of every rule and its options, with the fewest workers for it"
-    render.table(f"{what}; regret in reward per second", COLUMNS, [_cells(row) for row in rows], left=2)
-    render.table(
-        "Pareto front: more workers for less regret",
-        COLUMNS,
-        [_cells(row) for row in found.front],
-        left=2,
-    )
+    _table(f"{what}; regret in reward per second", rows)
+    _table("Pareto front: more workers for less regret", found.front)
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
     render.line(
@@ -192,27 +172,32 @@ def _who(row: Row) -> str:
     return f"{row.key} with {row.workers} worker{'s' * (row.workers != 1)}"
 
 
-def _cells(row: Row) -> list[str]:
-    """A row of the table; simulated rows tell their numbers once, with intervals."""
+def _table(title: str, rows: Sequence[Row]) -> None:
+    cells = [_cells(row) for row in rows]
+    if cells:
+        render.table(title, list(cells[0]), [list(each.values()) for each in cells], left=2)
+
+
+def _cells(row: Row) -> dict[str, str]:
+    """A row of the table, by column; simulated rows tell their numbers once, with intervals."""
     sure = row.simulated
     predicted, charged = row.inaction_source != "simulated", row.source != "simulated" and not row.confirmed
     shown = row if predicted or charged or sure is None else sure
-    return [
-        row.key,
-        row.source if row.source == row.inaction_source else f"{row.source}; steps {row.inaction_source}",
-        str(row.workers),
-        _number(row.regret_per_s) if predicted or charged else "-",
-        _number(shown.inaction_per_s),
-        _number(shown.delay_per_s),
-        "unknown",
-        render.percent(row.inaction_fraction) if predicted else "-",
-        render.number(shown.delay_steps_mean),
-        "-"
-        if sure is None or (charged and not predicted)
-        else _number(sure.regret_per_s) + _half(sure.regret_per_s_ci95),
-        _share(sure),
-        f"disagrees: {row.disagrees}" if row.disagrees else "",
-    ]
+    told = sure is not None and (predicted or not charged)
+    return {
+        "rule": row.key,
+        "source": row.source if row.source == row.inaction_source else f"{row.source}; steps {row.inaction_source}",
+        "workers": str(row.workers),
+        "regret per s": _number(row.regret_per_s) if predicted or charged else "-",
+        "inaction": _number(shown.inaction_per_s),
+        "delay": _number(shown.delay_per_s),
+        "learning": "unknown",
+        "inaction of steps": render.percent(row.inaction_fraction) if predicted else "-",
+        "delay steps": render.number(shown.delay_steps_mean),
+        "simulated regret": _number(sure.regret_per_s) + _half(sure.regret_per_s_ci95) if sure and told else "-",
+        "simulated inaction": _share(sure),
+        "note": f"disagrees: {row.disagrees}" if row.disagrees else "",
+    }
 
 
 def _share(sure: Simulated | None) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from rtsim.envs import atari
 from rtsim.envs.emulator import SHAPE, Emulator
 from rtsim.envs.registry import make
+from rtsim.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from rtsim.envs.scheduled import ScheduledEnv
 
 _HERE = "rtsim.envs.gym:Game"
 
@@ -66,6 +70,47 @@ class Game(gymnasium.Env[NDArray[np.uint8], np.int64]):
         self.emulator.close()
 
 
+def make_scheduled(
+    env_id: str | gymnasium.Env[Any, Any] | None = None,
+    *,
+    env_kwargs: dict[str, Any] | None = None,
+    render_mode: str | None = None,
+    **settings: Any,
+) -> ScheduledEnv:
+    """What ``gymnasium.make("rtsim/Scheduled-v0", ...)`` makes.
+
+    Parameters
+    ----------
+    env_id : str or gymnasium.Env
+        Name of a registered environment, or one that is there.
+    env_kwargs : dict, optional
+        For ``gymnasium.make(env_id, ...)``.
+    render_mode : str, optional
+        Likewise.
+    **settings
+        As for :class:`~rtsim.envs.scheduled.ScheduledEnv`.
+
+    Raises
+    ------
+    InvalidValue, UnknownName
+
+    >>> settings = {"rule": "one_step_lag", "inference_time": "20ms"}
+    >>> env = gymnasium.make("rtsim/Scheduled-v0", env_id="CartPole-v1", **settings)
+    >>> env.reset(seed=0)[1]["decision"]
+    0
+    """
+    from rtsim.envs.scheduled import ScheduledEnv
+
+    if env_id is None:
+        raise InvalidValue('rtsim/Scheduled-v0 needs an environment; give env_id=, e.g. env_id="CartPole-v1"')
+    if isinstance(env_id, str):
+        given: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
+        env_id = gymnasium.make(env_id, **given, **(env_kwargs or {}))
+    elif env_kwargs or render_mode not in (None, env_id.render_mode):
+        raise InvalidValue("env_kwargs and render_mode go with the name of an environment, not with one that is there")
+    return ScheduledEnv(env_id, **settings)
+
+
 def register() -> None:
     """Tell Gymnasium about every game that is there, MDPs and ``Scheduled``; doing so again changes nothing."""
     texts = {"Blocks": "blocks", "Walk": "walk", **{name: f"atari:{name}" for name in atari.games()}}
@@ -77,6 +122,6 @@ def register() -> None:
     if "rtsim/MDP-v0" not in gymnasium.registry:
         gymnasium.register("rtsim/MDP-v0", "rtsim.envs.tabular:Tabular")
     if "rtsim/Scheduled-v0" not in gymnasium.registry:
-        gymnasium.register("rtsim/Scheduled-v0", "rtsim.envs.scheduled:make_scheduled")
+        gymnasium.register("rtsim/Scheduled-v0", "rtsim.envs.gym:make_scheduled")
     if importlib.util.find_spec("minatar") is not None and "rtsim/MinAtar-v0" not in gymnasium.registry:
         gymnasium.register("rtsim/MinAtar-v0", "rtsim.envs.minatar:MinAtar")

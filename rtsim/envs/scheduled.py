@@ -417,45 +417,6 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         return f"<ScheduledEnv {self.scenario.rule} {self.env}>"
 
 
-def make_scheduled(
-    env_id: str | gymnasium.Env[Any, Any] | None = None,
-    *,
-    env_kwargs: dict[str, Any] | None = None,
-    render_mode: str | None = None,
-    **settings: Any,
-) -> ScheduledEnv:
-    """What ``gymnasium.make("rtsim/Scheduled-v0", ...)`` makes.
-
-    Parameters
-    ----------
-    env_id : str or gymnasium.Env
-        Name of a registered environment, or one that is there.
-    env_kwargs : dict, optional
-        For ``gymnasium.make(env_id, ...)``.
-    render_mode : str, optional
-        Likewise.
-    **settings
-        As for :class:`ScheduledEnv`.
-
-    Raises
-    ------
-    InvalidValue, UnknownName
-
-    >>> settings = {"rule": "one_step_lag", "inference_time": "20ms"}
-    >>> env = gymnasium.make("rtsim/Scheduled-v0", env_id="CartPole-v1", **settings)
-    >>> env.reset(seed=0)[1]["decision"]
-    0
-    """
-    if env_id is None:
-        raise InvalidValue('rtsim/Scheduled-v0 needs an environment; give env_id=, e.g. env_id="CartPole-v1"')
-    if isinstance(env_id, str):
-        given: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
-        env_id = gymnasium.make(env_id, **given, **(env_kwargs or {}))
-    elif env_kwargs or render_mode not in (None, env_id.render_mode):
-        raise InvalidValue("env_kwargs and render_mode go with the name of an environment, not with one that is there")
-    return ScheduledEnv(env_id, **settings)
-
-
 def _step_time(env: gymnasium.Env[Any, Any], fps: Any) -> Any:
     """What a Scenario takes: a number is a rate, even if it is a text; other texts are rates or laws."""
     if fps is None:

@@ -22,8 +22,12 @@ STANDARD_ERRORS = 3.0
 UNDER = ("default", "policy")
 #: The observation of a branch whose episode is over.
 _ENDED = ("ended",)
-#: Streams of random numbers, by purpose.
-_VISIT, _PILOT, _BRANCH, _ROLLOUT = range(4)
+#: Streams of random numbers, by purpose; the last one is that of runs with late actions.
+_VISIT, _PILOT, _BRANCH, _ROLLOUT, RUN = range(5)
+#: What is told of a state at each delay: how predictable observation and best action are, each from below and from
+#: above, and how many branches have ended.
+OBSERVATION, OBSERVATION_AT_MOST, BEST, BEST_AT_MOST, ENDED = range(5)
+NUMBERS = 5
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ def seed_of(*key: int) -> int:
 def at_state(world: Restorable, policy: Policy, effort: Effort, index: int) -> Floats:
     """Shares from one visited state, float64, shape (2, K, 5).
 
-    Of the default policy and the given one; at each delay; of observations and of best actions, each from below and
-    from above, and of branches that ended.
+    Under the default policy and the given one (:data:`UNDER`); at each delay; in the order of :data:`OBSERVATION` and
+    those after it.
     """
     _visit(world, policy, effort, index)
     state = world.save()
@@ -130,7 +134,7 @@ def _branches(world: Restorable, policy: Policy, effort: Effort, key: tuple[int,
                 step += 1
             keys[-1].append(_ENDED if world.ended else world.key())
             best[-1].append(best_actions(world, policy, effort, (*key, branch, delay)))
-    numbers = np.empty((len(effort.delays), 5))
+    numbers = np.empty((len(effort.delays), NUMBERS))
     for k in range(len(effort.delays)):
         here = [row[k] for row in keys]
         labels = {label: number for number, label in enumerate(dict.fromkeys(here))}

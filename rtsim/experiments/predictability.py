@@ -23,7 +23,18 @@ import numpy as np
 
 from rtsim.delay_curve import DelayCurve, Point
 from rtsim.envs.restorable import Policy, Restorable
-from rtsim.experiments.branches import UNDER, Effort, at_state, seed_of
+from rtsim.experiments.branches import (
+    BEST,
+    BEST_AT_MOST,
+    ENDED,
+    OBSERVATION,
+    OBSERVATION_AT_MOST,
+    RUN,
+    UNDER,
+    Effort,
+    at_state,
+    seed_of,
+)
 from rtsim.experiments.effective_p import (
     Effective,
     Floats,
@@ -33,9 +44,6 @@ from rtsim.experiments.effective_p import (
     share,
 )
 from rtsim.intervals import mean_interval
-
-#: Stream of random numbers of the runs, beside those of branches.
-_RUN = 4
 
 OnProgress = Callable[[str, float, float], None]
 
@@ -160,7 +168,7 @@ def measure(
     def late(run: int) -> Floats:
         report("acting late", run, effort.runs)
         delays = (0, *effort.delays, None)
-        return np.array([late_reward(world, policy, k, effort.steps, (effort.seed, _RUN, run)) for k in delays])
+        return np.array([late_reward(world, policy, k, effort.steps, (effort.seed, RUN, run)) for k in delays])
 
     values, stopped = _until(at, effort.states, begun + effort.seconds / 2)
     rewards, stopped_late = _until(late, effort.runs, -math.inf if stopped else begun + effort.seconds)
@@ -182,14 +190,14 @@ def _until(item: Callable[[int], Floats], number: int, end: float) -> tuple[list
 
 
 def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -> Predictability:
-    """``found`` (states, default or policy, delays, five numbers) and ``rewards`` (runs, delays + 2) as a result."""
+    """``found`` (states, default or policy, delays, the numbers of a branch) and ``rewards`` (runs, delays + 2)."""
     points = [
         Ahead(
             under,
             delay,
-            share(found[:, mode, k, 0], found[:, mode, k, 1]),
-            share(found[:, mode, k, 2], found[:, mode, k, 3]),
-            float(found[:, mode, k, 4].mean()),
+            share(found[:, mode, k, OBSERVATION], found[:, mode, k, OBSERVATION_AT_MOST]),
+            share(found[:, mode, k, BEST], found[:, mode, k, BEST_AT_MOST]),
+            float(found[:, mode, k, ENDED].mean()),
         )
         for mode, under in enumerate(UNDER)
         for k, delay in enumerate(effort.delays)
@@ -216,8 +224,8 @@ def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -
         states=len(found),
         runs=len(rewards),
         points=tuple(points),
-        observation=effective(0),
-        best_action=effective(2),
+        observation=effective(OBSERVATION),
+        best_action=effective(BEST),
         rewards=found_p,
         curve=curve,
     )

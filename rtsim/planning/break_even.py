@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from rtsim.errors import InvalidValue
 from rtsim.intervals import Interval, mean_interval
 from rtsim.planning.candidates import worker_numbers
-from rtsim.planning.plan import PlanDesign, predict
+from rtsim.planning.plan import PlanDesign, Progress, predict
 from rtsim.planning.predict import runs
 from rtsim.planning.rows import Row
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 #: Stochasticities at which models are compared before the break-even is narrowed down.
 LEVELS = 401

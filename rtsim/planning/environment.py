@@ -7,6 +7,7 @@ or as a tabular MDP (:mod:`rtsim.planning.tabular`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -71,8 +72,30 @@ def added_up(shares: Floats, charged: Floats, default_cost: float) -> Parts:
     return Parts((1.0 - float(shares.sum())) * default_cost, float(shares @ late))
 
 
+class StepByStep(ABC):
+    """An environment whose costs add up: every default step, and every action by its delay, costs the same wherever."""
+
+    @property
+    @abstractmethod
+    def default_cost(self) -> float:
+        """Reward lost on a default step."""
+
+    @abstractmethod
+    def charged(self, longest: int) -> Floats:
+        """Cost per step of an action 0, 1, …, ``longest`` steps late; float64, shape (longest + 1,)."""
+
+    def parts(self, inaction: float, delays: Floats) -> Parts:
+        """Regret per step; see :class:`Environment`."""
+        late = float(delays @ self.charged(len(delays) - 1))
+        return Parts(inaction * self.default_cost, (1.0 - inaction) * late)
+
+    def least(self, shares: Floats) -> Parts:
+        """What no rule can beat; see :class:`Environment`."""
+        return added_up(shares, self.charged(len(shares) - 1), self.default_cost)
+
+
 @dataclass(frozen=True)
-class WorstCase:
+class WorstCase(StepByStep):
     """The worst environment of a given stochasticity: q · c + (1 − q) · E[1 − p_minimax^k] per step.
 
     Equations 3 and 4 of Riemer et al. 2025, Theorem 1, per environment step, for rewards in 0..1: every default step
@@ -109,19 +132,11 @@ class WorstCase:
         return self.cost
 
     def charged(self, longest: int) -> Floats:
-        """Cost per step of an action 0, 1, …, ``longest`` steps late; float64, shape (longest + 1,)."""
         return np.asarray(1.0 - self.p_minimax ** np.arange(longest + 1, dtype=np.float64))
-
-    def least(self, shares: Floats) -> Parts:
-        return added_up(shares, self.charged(len(shares) - 1), self.cost)
-
-    def parts(self, inaction: float, delays: Floats) -> Parts:
-        late = float(delays @ self.charged(len(delays) - 1))
-        return Parts(inaction * self.cost, (1.0 - inaction) * late)
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(StepByStep):
     """An environment known by its delay curve: q · c + (1 − q) · E[reward lost at delay k] per step.
 
     Rewards are taken to be lost step by step: what a default step or a late action spoils for later steps is in the
@@ -171,15 +186,7 @@ class Measured:
         return self.curve.points[0].reward_per_step - self.curve.default_reward
 
     def charged(self, longest: int) -> Floats:
-        """As of :class:`WorstCase`."""
         return self.curve.lost(np.arange(longest + 1))
-
-    def least(self, shares: Floats) -> Parts:
-        return added_up(shares, self.charged(len(shares) - 1), self.default_cost)
-
-    def parts(self, inaction: float, delays: Floats) -> Parts:
-        late = float(delays @ self.charged(len(delays) - 1))
-        return Parts(inaction * self.default_cost, (1.0 - inaction) * late)
 
     def uncertainty(self, inaction: float, delays: Floats) -> float | None:
         """Half width of the 95 % interval of the regret per step that the curve's own intervals leave.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +11,8 @@ from rtsim.errors import InvalidValue
 from rtsim.intervals import Interval
 from rtsim.planning.candidates import Variant, worker_numbers
 from rtsim.planning.floor import Floor
-from rtsim.planning.plan import NoPlan, Plan, PlanDesign, confirm, plan, predict
+from rtsim.planning.plan import NoPlan, Plan, PlanDesign, Progress, confirm, plan, predict
 from rtsim.planning.rows import Row
-
-Progress = Callable[[str, int, int], None]
 
 #: Bisections of a rate, in which it becomes known to a few in a thousand, and the share it is lowered by if it fails.
 HALVINGS, LOWER = 10, 0.98

@@ -37,6 +37,7 @@ IDLE = 3
 #: Points of the regret curves, one of which lies soon after the warm-up.
 POINTS = 128
 
+#: Is told what is done, and how much of how much: callable(what, done, total).
 Progress = Callable[[str, int, int], None]
 
 
