@@ -152,12 +152,12 @@ def _times(arguments: Train) -> tuple[str, str | None, str]:
 
 def settings_of(arguments: Train, network: str) -> Settings:
     """The hyperparameters: of the preset, with the profile's network, with what --set says."""
+    from rtsim.envs.registry import kind_of
     from rtsim.learning import PRESETS, Settings
 
     name = arguments.preset
     if name == "auto":
-        kind = arguments.env.partition("(")[0].partition(":")[0].strip()
-        name = PRESET_OF.get(kind, "cartpole")
+        name = PRESET_OF.get(kind_of(arguments.env), "cartpole")
     if name not in PRESETS:
         raise UnknownName("preset", name, [*PRESETS, "auto"])
     settings = PRESETS[name]

@@ -78,6 +78,15 @@ ENTRIES: Mapping[str, Entry] = {
 }
 
 
+def kind_of(text: str) -> str:
+    """What stands first in an environment's text, before a colon or options.
+
+    >>> kind_of(" atari: Boxing(sticky=0.25)"), kind_of("CartPole-v1")
+    ('atari', 'CartPole-v1')
+    """
+    return text.partition("(")[0].partition(":")[0].strip()
+
+
 def find(name: str) -> Entry:
     """The entry of that name.
 

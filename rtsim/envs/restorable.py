@@ -196,8 +196,7 @@ def restorable(text: str) -> Restorable:
     Parameters
     ----------
     text : str
-        A game as for :func:`rtsim.envs.make`, ``"mdp:jump(n=10, p=0.9)"`` or another text of :func:`rtsim.mdps.of`
-        after ``mdp:``, or the name of a Gymnasium environment, with options: ``"FrozenLake-v1(is_slippery=false)"``.
+        As for :func:`rtsim.envs.worlds.environment`.
 
     Raises
     ------
@@ -207,7 +206,7 @@ def restorable(text: str) -> Restorable:
     >>> restorable("mdp:jump(n=4)").actions, restorable("CartPole-v1").actions
     (4, 2)
     """
-    kind = text.strip().partition("(")[0].partition(":")[0].strip()
+    kind = registry.kind_of(text)
     if kind in registry.ENTRIES:
         world: Restorable = RestorableEmulator(registry.make(text))
     elif kind == "mdp":
@@ -216,12 +215,13 @@ def restorable(text: str) -> Restorable:
         world = RestorableMDP(of(text.strip().removeprefix("mdp").lstrip()[1:]))
     else:
         try:
-            from rtsim.envs.restorable_gym import make
+            from rtsim.envs.restorable_gym import of as of_env
+            from rtsim.envs.worlds import environment
         except ModuleNotFoundError as error:
             if error.name != "gymnasium":
                 raise
             raise MissingExtra("a Gymnasium environment", "gymnasium", "envs") from None
-        world = make(text)
+        world = of_env(environment(text), text.strip())
     try:
         check_restores(world)
     except BaseException:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import random
-import warnings
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -22,7 +21,6 @@ from rtsim.envs.default_policies import noop_of
 from rtsim.envs.emulator import Emulator
 from rtsim.envs.restorable import Restorable, RestorableEmulator
 from rtsim.errors import InvalidValue
-from rtsim.timing import grammar
 
 #: Objects looked through for generators, at most.
 MOST_OBJECTS = 20_000
@@ -124,38 +122,16 @@ def _constant(env: Any) -> Iterator[Any]:
         env = vars(env).get("env")
 
 
-def make(text: str) -> Restorable:
-    """A world from the name of a Gymnasium environment, with options in parentheses.
+def of(env: gymnasium.Env[Any, Any], name: str) -> Restorable:
+    """A world from an environment; a game's is that of its emulator, which is saved without a copy.
 
     Raises
     ------
     InvalidValue
+        As of :class:`RestorableGym`.
     """
-    name, bracket, rest = text.strip().partition("(")
-    node = grammar.parse(f"env({rest}" if bracket else "env()", "environment")
-    if not isinstance(node, grammar.Call) or node.positional:
-        raise InvalidValue(f"environment {text[:80]!r} must read NAME or NAME(option=value, ...)")
-    options: dict[str, Any] = {key: _plain(key, value) for key, value in node.keywords.items()}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a newer version exists
-            env = gymnasium.make(name.strip(), disable_env_checker=True, **options)
-    except Exception as error:  # an environment's constructor may raise anything
-        reason = " ".join(str(error).split())[:200]
-        raise InvalidValue(
-            f"environment {text[:80]!r} is no game of rtsim (see rtsim games) and no mdp:NAME, and Gymnasium cannot "
-            f"make it: {reason}"
-        ) from error
     emulator = getattr(env.unwrapped, "emulator", None)
-    return RestorableEmulator(emulator) if isinstance(emulator, Emulator) else RestorableGym(env, text.strip())
-
-
-def _plain(name: str, value: object) -> object:
-    if isinstance(value, grammar.Word):
-        return {"true": True, "false": False}.get(value.text.lower(), value.text)
-    if isinstance(value, grammar.Quantity) and not value.unit:
-        return int(value.value) if value.value.is_integer() else value.value
-    raise InvalidValue(f"option {name} of an environment must be a number, a name, true or false")
+    return RestorableEmulator(emulator) if isinstance(emulator, Emulator) else RestorableGym(env, name)
 
 
 def key_of(observation: Any) -> Hashable:

@@ -73,7 +73,7 @@ def test_measure_says_where_episodes_end_within_the_delays(capsys):
     "words, says",
     [
         (["measure"], "--env is missing"),
-        (["measure", "--env", "nonsense"], "no game of rtsim"),
+        (["measure", "--env", "nonsense"], "neither a game"),
         (["measure", "--env", "Pendulum-v1"], "finite set"),
         (["measure", "--env", "mdp:jmp"], "jump"),
         ([*JUMP[:3], "--policy", "clever"], "choose from best, noop, random, scripted"),

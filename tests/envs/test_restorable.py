@@ -21,6 +21,7 @@ WORLDS = (
     "mdp:riverswim",
     "FrozenLake-v1",
     "rtsim/MinAtar-v0(game=asterix)",
+    "minatar:breakout(sticky=0.5)",
 )
 
 
@@ -159,7 +160,7 @@ def test_environment_that_cannot_be_copied_is_refused():
     "text, error, says",
     [
         ("Pendulum-v1", InvalidValue, "only a finite set"),
-        ("Nonsense-v7", InvalidValue, "no game of rtsim"),
+        ("Nonsense-v7", InvalidValue, "neither a game"),
         ("CartPole-v1(1)", InvalidValue, "NAME or NAME"),
         ("CartPole-v1(wings=2)", InvalidValue, "wings"),
         ("mdp:jmp", UnknownName, "did you mean 'jump'"),

@@ -19,6 +19,8 @@ from rtsim.errors import RtsimError
         ("minatar:breakout", 3, (10, 10, 4)),
         ("minatar:breakout(minimal=0, sticky=0.5, ramping=0)", 6, (10, 10, 4)),
         ("rtsim/Blocks-v0", 6, (84, 84, 1)),
+        ("rtsim/MinAtar-v0(game=asterix)", 5, (10, 10, 4)),
+        ("FrozenLake-v1(is_slippery=false)", 4, ()),
     ],
 )
 def test_environment_has_its_spaces(text, actions, shape) -> None:
@@ -39,6 +41,8 @@ def test_environment_has_its_spaces(text, actions, shape) -> None:
         ("minatar:breakout(x=1)", "must read minatar:GAME"),
         ("minatar:breakout(sticky=2)", "must be a number in 0..1"),
         ("minatar", "must read minatar:GAME"),
+        ("CartPole-v1(3)", "must read NAME or NAME"),
+        ("CartPole-v1(wings=2)", "neither a game"),
         ("blocks(level=99)", "level"),
     ],
 )

@@ -100,7 +100,8 @@ class Measure:
     randomness, and a policy is run with its actions late. Gives an effective p_minimax and a delay curve."""
 
     env: Text = ""
-    """blocks, walk, atari:Boxing(sticky=0.25), retro:NAME, mdp:NAME, or a Gymnasium environment: CartPole-v1, ..."""
+    """blocks, walk, atari:Boxing(sticky=0.25), retro:NAME, mdp:NAME, minatar:breakout, or a Gymnasium environment:
+    CartPole-v1, "FrozenLake-v1(is_slippery=false)", ..."""
     policy: Text = "random"
     """random, noop, scripted (a player written for the game), best (mdp: only), or greedy:FILE, weights or a
     checkpoint."""
