@@ -91,7 +91,7 @@ def _policy(text: str, world: Restorable) -> Policy:
     if not file:
         raise InvalidValue("policy greedy needs a file of weights or a checkpoint: greedy:FILE")
     try:
-        from rtsim.networks.greedy import greedy
+        from rtsim.networks.greedy import best_action, network_of
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -99,7 +99,7 @@ def _policy(text: str, world: Restorable) -> Policy:
     import numpy as np
 
     world.reset(0)
-    best = greedy(file, world.actions, np.shape(world.observation))
+    best = best_action(network_of(file, world.actions, np.shape(world.observation)))
     return lambda world, random: best(world.observation)
 
 

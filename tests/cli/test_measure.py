@@ -107,9 +107,9 @@ def test_network_from_a_file_takes_its_best_actions(tmp_path: Path, capsys):
     file = save_weights(tmp_path / "weights.pt", architecture, network.state_dict())
     assert main(["measure", "--env", "CartPole-v1", "--policy", f"greedy:{file}", *QUICK, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["p_effective"]["observation"]["policy"]["value"] == 1
-    from rtsim.networks.greedy import greedy
+    from rtsim.networks.greedy import best_action, network_of
 
     seen = torch.randn(4, generator=torch.Generator().manual_seed(0)).numpy()
-    assert greedy(str(file), 2, (4,))(seen) == int(network(torch.from_numpy(seen)[None]).argmax())
+    assert best_action(network_of(str(file), 2, (4,)))(seen) == int(network(torch.from_numpy(seen)[None]).argmax())
     assert main(["measure", "--env", "blocks", "--policy", f"greedy:{file}", *QUICK]) == 2
     assert "are for 2 actions" in capsys.readouterr().err

@@ -59,7 +59,7 @@ def test_weights_that_say_their_network_need_nothing_else(tmp_path, shape) -> No
 def test_weights_for_another_game_are_refused(tmp_path) -> None:
     for a in (Architecture("nature", 18), Architecture("mlp(4)", 6, (4,)), Architecture("mlp(4)", 6, (4, 42, 42))):
         save_weights(tmp_path / "w.pt", a, a.build().state_dict())
-        with pytest.raises(FileProblem, match="do not fit the game"):
+        with pytest.raises(FileProblem, match="do not fit: they are for"):
             NetworkAgent("", 6, 0, str(tmp_path / "w.pt"))
 
 
