@@ -323,6 +323,15 @@ class Learner(ABC):
         self._target, self.version, self._parameters = parameters.target, parameters.version, None
 
     @property
+    def moments(self) -> tuple[Weights, Weights]:
+        """Adam's running means of the gradient and of its square, as :meth:`adopt` takes them; zeros at first."""
+        mean, square = (
+            {name: self.optimiser.state.get(w, {}).get(kept, torch.zeros_like(w)) for name, w in self._live.items()}
+            for kept in ("exp_avg", "exp_avg_sq")
+        )
+        return mean, square
+
+    @property
     def target(self) -> Weights:
         """The target network's weights, to be kept as long as anyone needs them."""
         return self._target

@@ -245,6 +245,15 @@ class Recent(Memory):
         )
 
     @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and transitions ever written: all that another process must know to read the same file."""
+        return self.count, self.appended
+
+    @extent.setter
+    def extent(self, extent: tuple[int, int]) -> None:
+        self.count, self.appended = extent
+
+    @property
     def oldest(self) -> int:
         """The oldest row still held."""
         return max(0, self.count - self.capacity)

@@ -292,25 +292,21 @@ def agree(
     laws = [fitted_law(half) for half in halves]
     # What really learns takes its own time; what is held back takes what the scenario says.
     learning = [fitted_learning(half) if first.learning is not None else None for half in halves]
-    simulated: list[Schedule] = []
-    rewards: list[float] = []
+    simulated, rewards = [], []
     for index in range(seeds):
         report("fitted profile", index, seeds)
         scenario = fitted_scenario(first.scenario, laws[index % 2], learning[index % 2])
         scenario = scenario.with_(seed=1000 + index, steps=len(schedules[index % len(schedules)]))
         simulated.append(simulate_on_any(scenario))
         if with_rewards:
-            played = virtual.rewards(simulated[-1], plans[index % len(plans)])
-            rewards.append(float(played.sum() / (len(played) * first.scenario.step_mean)))
+            rewards.append(_rate(virtual.rewards(simulated[-1], plans[index % len(plans)]), first.scenario))
     quantities = {**QUANTITIES, **(LEARNING if first.scenario.learner_count else {})}
     rows = [
         row_of(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated])
         for name, (unit, what) in quantities.items()
     ]
     if with_rewards:
-        live_rewards = [
-            float(virtual.recorded(s)["reward"].sum() / (len(s) * first.scenario.step_mean)) for s in schedules
-        ]
+        live_rewards = [_rate(virtual.recorded(s)["reward"], first.scenario) for s in schedules]
         rows.append(row_of("reward rate", "1/s", live_rewards, rewards))
     delays = [np.concatenate([_delays(s, warmup) for s in group]) for group in (schedules, simulated)]
     fitted_on = "the other half of the runs" if len(schedules) > 1 else "the same run"
@@ -325,6 +321,11 @@ def agree(
         limits=LIMITS if first.learning is None else (*LIMITS, LEARNT),
         warmup_steps=warmup,
     )
+
+
+def _rate(rewards: NDArray[np.float64], scenario: Scenario) -> float:
+    """Reward per second, of the rewards of every step."""
+    return float(rewards.sum() / (len(rewards) * scenario.step_mean))
 
 
 def _check_alike(plans: Sequence[LivePlan], names: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rtsim.learning import Batch, Gradient, Learner, Parameters, make, memory_file, merged
+from rtsim.learning import Batch, Gradient, Learner, Parameters, Recent, make, memory_file, merged
 from rtsim.learning.learner import Weights
 from rtsim.live import memory as m
 from rtsim.live.agenda import Agenda
@@ -133,15 +133,18 @@ class Applier:
 
 def lay(shared: SharedWeights, learner: Learner) -> None:
     """Begin with a learner's weights, moments and counters."""
-    state, shelf = learner.state(), Shelf(learner.shapes)
+    shelf, now = Shelf(learner.shapes), learner.parameters
     weights = np.zeros_like(shared.weights[0])
-    shelf.flat(state["weights"], weights[WEIGHTS])
-    adam = state["optimiser"]["state"]
-    for part, name in ((MEAN, "exp_avg"), (SQUARE, "exp_avg_sq")):
-        if adam:  # none before the first update
-            shelf.flat({w: adam[k][name] for k, w in enumerate(learner.shapes)}, weights[part])
-    shared.begin(weights, shelf.flat(state["target"]), Version(learner.version, learner.version))
+    for part, tensors in zip((WEIGHTS, MEAN, SQUARE), (now.weights, *learner.moments), strict=True):
+        shelf.flat(tensors, weights[part])
+    shared.begin(weights, shelf.flat(now.target), Version(learner.version, learner.version))
     shared.head[[SAMPLES, DECISIONS]] = learner.samples, learner.decisions
+
+
+def replay_of(learner: Learner) -> Recent:
+    """The replay memory of a learner that learns live: a plan with any other is refused."""
+    assert isinstance(learner.memory, Recent)
+    return learner.memory
 
 
 def learner_of(plan: LivePlan, actions: int, replay: ReplayFile | None = None) -> Learner:
@@ -240,8 +243,7 @@ class RealUpdates:
         version = self.shared.read(self._weights, self._target, self._held)
         self._held = version.target
         row[m.READ_VERSION] = version.number - self.shared.base
-        replay = learner.memory
-        replay.count, replay.appended = count, transitions  # type: ignore[attr-defined]
+        replay_of(learner).extent = count, transitions
         index = int(memory.learners[k, m.COUNT]) - 1
         learner.samples = int(self.shared.head[SAMPLES]) + draw_number(index, k, len(memory.learners))
         batch = learner.sample(transitions)

@@ -11,7 +11,7 @@ import numpy as np
 from rtsim.errors import FileProblem, InvalidValue
 from rtsim.learning import Learner, Parameters, load, make, memory_file, save
 from rtsim.live import memory as m
-from rtsim.live.gradients import APPLYING, ReplayFile, Shelf, lay
+from rtsim.live.gradients import APPLYING, ReplayFile, Shelf, lay, replay_of
 from rtsim.live.lock import ProcessLock
 from rtsim.live.memory import Memory
 from rtsim.live.network import SHAPE
@@ -51,8 +51,8 @@ class Keeper:
         self._shelf = Shelf(self.learner.shapes)
         self.shared = SharedWeights(self._shelf.size, len(memory.learners))
         lay(self.shared, self.learner)
-        replay: Any = self.learner.memory
-        memory.stored[0] = replay.count, replay.appended
+        replay = replay_of(self.learner)
+        memory.stored[0] = replay.extent
         self.replay = ReplayFile(replay.spare, replay.token)
         self._applying = ProcessLock(lock, APPLYING)
         self._weights = np.zeros_like(self.shared.weights[0])
@@ -90,9 +90,8 @@ class Keeper:
         learner.adopt(parameters, (views[MEAN], views[SQUARE]))
         learner.samples = int(shared.head[SAMPLES] + memory.learners[:, m.COUNT].max() * len(memory.learners))
         learner.decisions = int(shared.head[DECISIONS] + memory.workers[:, m.COUNT].max() * scenario.workers)
-        replay: Any = learner.memory
         newest = max(memory.control[m.PUBLISHED], 0) % m.STORED
-        replay.count, replay.appended = memory.stored[newest].tolist()
+        replay_of(learner).extent = memory.stored[newest].tolist()
         save(self.path, learner, self._progress(recorder))
 
     def _progress(self, recorder: Recorder) -> dict[str, Any]:

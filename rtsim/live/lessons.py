@@ -35,7 +35,7 @@ class Lessons:
         assert plan.learning is not None
         file = memory_file(plan.learning.checkpoint)
         self.replay = Recent(plan.learning.learner.capacity, SHAPE, np.uint8, file, replay.spare, replay.token)
-        self.replay.count, self.replay.appended = memory.stored[0].tolist()
+        self.replay.extent = memory.stored[0].tolist()
         self._made, self._memory = Transitions(self.replay), memory
         self._past = np.zeros((PAST, *SHAPE), np.uint8)
         self._practise()
@@ -53,7 +53,7 @@ class Lessons:
     def see(self, step: int, observation: NDArray[np.uint8]) -> None:
         """Observation ``step`` is there; all rows that its learners may draw from have been written."""
         self._past[step % PAST] = observation
-        self._memory.stored[step % m.STORED] = self.replay.count, self.replay.appended
+        self._memory.stored[step % m.STORED] = self.replay.extent
 
     def stepped(
         self, step: int, taken: Taken, reward: float, terminated: bool, truncated: bool, seen: NDArray[np.uint8]
