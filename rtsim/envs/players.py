@@ -54,8 +54,13 @@ def player(game: str) -> Player:
     """
     name = registry.read(game).entry.name
     if name not in PLAYERS:
-        raise InvalidValue(f"there is no scripted player for {name}; there is one for {' and '.join(PLAYERS)}")
+        raise no_player(name)
     return PLAYERS[name]()
+
+
+def no_player(of: object) -> InvalidValue:
+    """What is wrong with asking for a scripted player of something that has none."""
+    return InvalidValue(f"there is no scripted player for {of}; there is one for {' and '.join(PLAYERS)}")
 
 
 def _screen(memory: bytes) -> NDArray[np.uint8]:

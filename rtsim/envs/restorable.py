@@ -306,10 +306,10 @@ def policy_of(text: str, world: Restorable) -> Policy:
 
 
 def _scripted(world: Restorable) -> Policy:
-    from rtsim.envs.players import player
+    from rtsim.envs.players import no_player, player
 
     if not isinstance(world, RestorableEmulator):
-        raise InvalidValue(f"there is no scripted player for {world.name}; there is one for blocks and walk")
+        raise no_player(world.name)
     emulator, acting = world.emulator, player(world.name)
 
     def act(world: Restorable, random: np.random.Generator) -> int | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.envs.gym import Game
-from rtsim.envs.players import player
+from rtsim.envs.players import no_player, player
 from rtsim.errors import InvalidValue
 from rtsim.learning.draws import episode_seed
 from rtsim.learning.learner import Learner
@@ -147,7 +147,7 @@ def scripted(env: gymnasium.Env[Any, Any]) -> tuple[Game, Callable[[], int]]:
     """
     game = env.unwrapped
     if not isinstance(game, Game):
-        raise InvalidValue(f"there is no scripted player for {env}; demonstrations are those of blocks and walk")
+        raise no_player(env)
     who, memory = player(game.emulator.id), game.emulator.memory
     return game, lambda: who.act(memory())
 

@@ -8,9 +8,18 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from rtsim.errors import InvalidValue
 from rtsim.learning.draws import episode_seed
 
 Env = gymnasium.Env[Any, Any]
+
+
+def not_repeated() -> InvalidValue:
+    """Why a checkpoint cannot be gone on from whose observation does not come again."""
+    return InvalidValue(
+        "the environment does not repeat itself after the same seed and actions, so this checkpoint "
+        "cannot be gone on from; give the same environment and versions as then"
+    )
 
 
 class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):

@@ -19,7 +19,7 @@ from rtsim.envs.default_policies import noop_of
 from rtsim.errors import InvalidValue
 from rtsim.learning import checkpoint as files
 from rtsim.learning.curve import Row, Tally, row_of
-from rtsim.learning.episodes import Env, Episodes
+from rtsim.learning.episodes import Env, Episodes, not_repeated
 from rtsim.learning.learner import Learner, merged
 from rtsim.learning.memory import tensor
 from rtsim.learning.progress import Choice, Update, pack_choices, pack_updates, unpack_choices, unpack_updates
@@ -331,10 +331,7 @@ class ScheduledTraining:
             if terminated or truncated:
                 self._observation = self._world.reset()[0]
         if self.episodes.actions != actions or not np.array_equal(tensor(self._observation), progress["observation"]):
-            raise InvalidValue(
-                "the environment does not repeat itself after the same seed and actions, so this checkpoint "
-                "cannot be gone on from; give the same environment and versions as then"
-            )
+            raise not_repeated()
         self._world.listener = self
         self._started, self._time_ns = again.started, again.time_ns
         self.steps, self.decisions, self.version = (progress[key] for key in ("steps", "decisions", "version"))

@@ -19,10 +19,10 @@ from rtsim.errors import FileProblem, InvalidValue
 from rtsim.learning import checkpoint as files
 from rtsim.learning.agents import make
 from rtsim.learning.draws import episode_seed
+from rtsim.learning.episodes import Env, not_repeated
 from rtsim.learning.learner import Learner, Parameters
 from rtsim.learning.settings import Settings
 
-Env = gymnasium.Env[Any, Any]
 #: Rows that one decision may write: the observation after it, and the first one of the next episode.
 ROWS_PER_DECISION = 2
 #: Added to a training's seed for its evaluations, so that they are not the episodes it has learnt from.
@@ -95,10 +95,7 @@ class Training:
         for action in self._actions:
             self._observation = self.env.step(action)[0]
         if not np.array_equal(np.asarray(self._observation, self.learner.memory.dtype), self.learner.memory.newest):
-            raise InvalidValue(
-                "the environment does not repeat itself after the same seed and actions, so this checkpoint "
-                "cannot be gone on from; give the same environment and versions as then"
-            )
+            raise not_repeated()
 
     def progress(self) -> dict[str, Any]:
         """What a checkpoint keeps of the training."""
