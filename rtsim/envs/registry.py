@@ -26,9 +26,18 @@ COMMON: Mapping[str, Option] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A game, or a kind of games: ``takes`` says what stands after the colon.
+    """A game, or a kind of games.
 
-    ``words`` are its options that are names; all others are numbers.
+    Attributes
+    ----------
+    name : str
+        How its texts begin.
+    summary, source : str
+        What ``rtsim games`` tells of it: what it is, and whose.
+    takes : str
+        What stands after the colon; empty where nothing does.
+    options, words : mapping of str to Option, and of str to str
+        Options that are numbers, and those that are names, with what they mean.
     """
 
     name: str

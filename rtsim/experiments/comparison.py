@@ -32,7 +32,35 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Row:
-    """One rule with one number of workers, over all seeds. Names as in the JSON output."""
+    """One rule with one number of workers, over all seeds. Names as in the JSON output; None where nothing was counted.
+
+    Attributes
+    ----------
+    alg : str
+        Name of the rule.
+    options : dict
+        Its options, as JSON values.
+    key : str
+        Rule and options as one text.
+    workers, seeds : int
+    inaction_fraction, overwritten_fraction, dropped_fraction, worker_utilisation : float
+        Means over the seeds: shares of the steps, of the released actions twice, and of the workers' time.
+    inaction_fraction_ci95 : (float, float) or None
+        Student t interval; None for one seed.
+    interaction_time_s, interaction_time_std_s : float or None, seconds
+        Time between steps on which the agent acted: mean, and standard deviation.
+    delay_steps_mean, delay_steps_p99 : float and int, or None, steps
+    capacity_limit : float
+        Inaction that no rule with one action per inference can beat in the long run.
+    theory_inaction_fraction : float or None
+        By closed form, where there is one.
+    transitions_per_step : float
+        Transitions learned from, per environment step.
+    update_staleness_mean : float or None, updates
+    regret : RegretRow or None
+        With an MDP.
+    inaction_by_seed : tuple of float
+    """
 
     alg: str
     options: dict[str, Any]
@@ -58,7 +86,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """Paired difference in inaction fraction from the first rule, on the same random numbers."""
+    """Paired difference in inaction fraction from the first rule, on the same random numbers.
+
+    Attributes
+    ----------
+    key, against : str
+        The rule, and the first one, with their options.
+    workers : int
+    mean : float
+        Share of the steps: positive where ``key`` has more inaction.
+    ci95 : (float, float) or None
+        Student t interval over the seeds; None for one seed.
+    verdict : str
+        "not significant", "small", "lower" or "higher", or that there was one seed.
+    """
 
     key: str
     against: str
@@ -70,12 +111,24 @@ class Difference:
 
 @dataclass
 class Comparison:
-    """Result of :func:`compare`; grows while it runs, so an interrupted one keeps what is finished."""
+    """Result of :func:`compare`; grows while it runs, so an interrupted one keeps what is finished.
+
+    Attributes
+    ----------
+    design : Design
+    rows : list of Row
+    required_workers : dict of str to Required
+        By rule with its options.
+    regrets : dict of (str, int) to RegretOverSeeds
+        Regret against time by rule and workers; not part of the JSON.
+    interrupted : bool
+    fault : str or None
+        What a rule did wrong, which ended the comparison.
+    """
 
     design: Design
     rows: list[Row] = field(default_factory=list)
     required_workers: dict[str, Required] = field(default_factory=dict)
-    #: Regret against time by rule and workers; not part of the JSON.
     regrets: dict[tuple[str, int], RegretOverSeeds] = field(default_factory=dict, repr=False)
     interrupted: bool = False
     fault: str | None = None

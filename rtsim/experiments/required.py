@@ -26,7 +26,16 @@ STRIDE = 100
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run leaves behind."""
+    """What one run leaves behind.
+
+    Attributes
+    ----------
+    statistics : Statistics
+    delay_counts : int64, shape (longest delay + 1,)
+        Agent steps by delay.
+    longest : float, seconds
+        The longest inference that ended.
+    """
 
     statistics: Statistics
     delay_counts: NDArray[np.int64]
@@ -45,7 +54,20 @@ def outcome(found: Tally) -> Outcome:
 
 @dataclass(frozen=True)
 class Required:
-    """Smallest number of workers tried that reaches the target, or why there is none."""
+    """Smallest number of workers tried that reaches the target, or why there is none.
+
+    Attributes
+    ----------
+    target : float
+        Inaction fraction.
+    workers : int or None
+    paper_formula : int or None
+        What the paper's formula says, where it has one for the rule.
+    reason : str or None
+        Why there is none.
+    inaction_fraction : float or None
+        That of these workers.
+    """
 
     target: float
     workers: int | None
@@ -66,8 +88,12 @@ def required_workers(
 
     Parameters
     ----------
+    design : Design
+        Target, seeds, and where to give up.
+    spec : RuleSpec
     longest : float
         Largest draw seen so far, seconds (for the paper's formula).
+    on_progress : callable(workers), optional
     """
     base = design.base.with_(rule=spec)
     formula = paper_formula(base, longest)

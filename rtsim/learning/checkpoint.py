@@ -43,6 +43,8 @@ def save(path: str | Path, learner: Learner, progress: dict[str, Any]) -> Path:
     ------
     FileProblem
         If it cannot be written; the checkpoint before it stays.
+    InvalidValue
+        If the memory lies elsewhere.
     """
     if learner.memory.path is None or learner.memory.path.resolve() != memory_file(path).resolve():
         raise InvalidValue(f"a training with checkpoints needs its replay memory in {str(memory_file(path))!r}")

@@ -64,7 +64,12 @@ WHOLE = ("step", "episodes", "updates", "decisions")
 
 @dataclass
 class Tally:
-    """Sums over the steps of a row that is not complete yet."""
+    """Sums over the steps of a row that is not complete yet.
+
+    ``steps``, ``agent`` (of which the agent acted) and ``non_noop`` count steps, ``lengths`` those of episodes that
+    ended; ``delay`` and ``staleness`` are summed over the agent's steps, ``loss`` and ``gradient_staleness`` over the
+    updates that landed. ``evaluation`` is the newest one. All else is summed as it is named in :class:`Row`.
+    """
 
     steps: float = 0.0
     since: float = 0.0  # seconds, when it began

@@ -47,7 +47,16 @@ LEARNT = "weights are not kept version by version: actions of a run that learnt 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A step whose action came from another observation in the simulation, -1 being the default policy."""
+    """A step whose action came from another observation in the simulation.
+
+    Attributes
+    ----------
+    step : int
+    recorded, simulated : int
+        Step of the observation behind the action; -1: the default policy acted.
+    reason : str
+        Why, in words; ``"not explained"`` is the clock's fault.
+    """
 
     step: int
     recorded: int
@@ -170,6 +179,8 @@ class Agreement:
         Which runs the profile was fitted to.
     warmup_steps : int
         First steps of every run that the rows leave out, rewards excepted.
+    limits : tuple of str
+        What the comparison does not say.
     """
 
     runs: int
@@ -200,7 +211,13 @@ class Agreement:
 
 
 def fitted_law(schedules: Sequence[Schedule]) -> Law:
-    """The law of all inference times of some runs: every one of them equally likely."""
+    """The law of all inference times of some runs: every one of them equally likely.
+
+    Raises
+    ------
+    InvalidValue
+        If no inference ended in them.
+    """
     found = _equally_likely([_durations(schedule) for schedule in schedules])
     if found is None:
         raise InvalidValue("no inference ended in these runs, so nothing can be fitted; record longer ones")

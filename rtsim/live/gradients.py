@@ -35,7 +35,7 @@ TURN, DATA = 50_000, 5_000_000
 
 
 class ReplayFile(NamedTuple):
-    """What one must know to open the replay memory's file: places beyond its capacity, and its token."""
+    """What one must know to open the replay memory's file: ``spare`` places beyond its capacity, and its token."""
 
     spare: int
     token: str

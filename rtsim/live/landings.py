@@ -17,7 +17,7 @@ from rtsim.live.party import Party, Start
 
 
 class Landing(NamedTuple):
-    """Gradients that land together: who made it so, and whose they are, in order."""
+    """Gradients that land together: the learner whose end decided it (``finisher``), and whose they are, in order."""
 
     finisher: int
     learners: list[int]

@@ -82,7 +82,7 @@ def _descriptors(pid: int) -> int:
 
 @dataclass(frozen=True)
 class Slope:
-    """How fast something grew: per second, with a 99 % interval, and how large it was on average."""
+    """How fast something grew, ``per_s``, with its 99 % interval ``ci99``, and how large it was in the ``mean``."""
 
     per_s: float
     ci99: Interval

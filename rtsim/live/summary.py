@@ -79,6 +79,8 @@ class LiveSummary:
     reward, reward_per_s : float
     episodes : int
         Episodes that ended.
+    stale_episode : int
+        Actions replaced by the default policy because their episode had ended.
     faults : int
     disturbed : bool
         Whether the machine took more than 1 % of the time away, or more than 1 % of the deadlines

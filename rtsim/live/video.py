@@ -50,6 +50,7 @@ def write_video(
         Recorded live.
     path : str
         Ending in .mp4 or .gif.
+    on_progress : callable(what, done, total), optional
 
     Raises
     ------

@@ -20,7 +20,21 @@ from rtsim.schedule import Schedule, ending
 
 
 class Frame(NamedTuple):
-    """One step on the emulator: the observation before it, and what came of it."""
+    """One step on the emulator: the observation before it, and what came of it.
+
+    Attributes
+    ----------
+    step : int
+    observation : uint8, shape (84, 84, 1)
+        Before it.
+    action : int
+        What the emulator was given.
+    stale : bool
+        Whether the default policy acted because the action was of a former episode.
+    reward : float
+    ended : int
+        See :func:`rtsim.schedule.ending`.
+    """
 
     step: int
     observation: NDArray[np.uint8]
@@ -95,6 +109,8 @@ class Replay:
         Agent steps whose action was computed again from its observation, and those where it was the recorded one.
     first_difference : str
         In words; empty if there is none.
+    faithful : bool
+        Whether there is none.
     """
 
     steps: int = 0

@@ -64,10 +64,12 @@ def break_even(
         By model; their environments are not used.
     scores : mapping of str to float
         Undelayed score of each model, in one unit, > 0.
+    on_progress : callable(what, done, total), optional
 
     Raises
     ------
     InvalidValue
+        If a score is missing, not above 0, or the only one.
 
     >>> from rtsim.planning.environment import WorstCase
     >>> from rtsim.scenario import Scenario

@@ -36,6 +36,7 @@ class Variant:
 
     @property
     def key(self) -> str:
+        """Rule, options and mailbox as one text, without the number of workers."""
         name = "pipeline(layers=workers)" if self.layered else str(self.rule)
         return name if self.mailbox == "latest" else f"{name}, mailbox {self.mailbox}"
 

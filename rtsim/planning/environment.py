@@ -22,13 +22,14 @@ Floats = NDArray[np.float64]
 
 
 class Parts(NamedTuple):
-    """Regret per environment step, in units of reward."""
+    """Regret per environment step, in units of reward: on steps of the default policy, and on those of the agent."""
 
     inaction: float
     delay: float
 
     @property
     def total(self) -> float:
+        """Both together."""
         return self.inaction + self.delay
 
 

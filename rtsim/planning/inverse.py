@@ -39,6 +39,7 @@ class Target:
 
     @property
     def says(self) -> str:
+        """The target in words, as part of a sentence."""
         parts = [] if self.regret_per_s is None else [f"a regret of at most {self.regret_per_s:g} per second"]
         parts += [] if self.inaction is None else [f"an inaction of at most {100 * self.inaction:g} %"]
         return " and ".join(parts)
@@ -124,6 +125,7 @@ def largest_model(
     designs : mapping of str to PlanDesign
         By model, the largest first.
     target : Target
+    on_progress : callable(what, done, total), optional
 
     >>> from rtsim.planning.environment import WorstCase
     >>> from rtsim.scenario import Scenario
@@ -194,6 +196,9 @@ def highest_rates(
         Its rate and environment are not used.
     inaction : float
         Target, share of the steps.
+    confirmed : int, >= 1
+        How many, from the highest on, are simulated longer.
+    on_progress : callable(what, done, total), optional
 
     >>> from rtsim.planning.environment import WorstCase
     >>> from rtsim.scenario import Scenario

@@ -121,6 +121,8 @@ class Learning:
         Transitions learned from per environment step with these, at most 1.
     updates_per_s : float or None
         None if updates take no time.
+    source : str
+        Always "closed form".
     """
 
     required_learners: int
@@ -132,7 +134,16 @@ class Learning:
 
 @dataclass
 class Plan:
-    """The answer: every row, the best one, and the floor."""
+    """The answer: every row, the best one, and the floor.
+
+    Attributes
+    ----------
+    design : PlanDesign
+    rows : list of Row
+        In no order.
+    interrupted : bool
+        Whether a KeyboardInterrupt ended it early.
+    """
 
     design: PlanDesign
     rows: list[Row] = field(default_factory=list)

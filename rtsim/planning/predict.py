@@ -154,7 +154,10 @@ def warmup(scenario: Scenario) -> int:
 
 @dataclass(frozen=True)
 class Run:
-    """What one simulated run counts after its warm-up."""
+    """What one simulated run counts after its warm-up: the share of default steps, and the delays of the others.
+
+    ``delays`` are probabilities of 0, 1, … steps, float64, shape (longest + 1,); all 0 if no action was used.
+    """
 
     inaction: float
     delays: Floats

@@ -16,7 +16,21 @@ TIE = 0.005
 
 @dataclass(frozen=True)
 class Simulated:
-    """What simulation says of a row: means over the seeds, with 95 % Student t intervals."""
+    """What simulation says of a row: means over the seeds, with 95 % Student t intervals.
+
+    Attributes
+    ----------
+    regret_per_s, inaction_per_s, delay_per_s : float
+        Reward per second; the last two are the parts of the first.
+    regret_per_s_ci95, inaction_fraction_ci95 : (float, float) or None
+        None for a single seed.
+    inaction_fraction : float
+        Share of the steps after the warm-up, 0..1.
+    delay_steps_mean : float or None
+        None if no action was ever used.
+    seeds, steps : int
+        Runs, and steps of each after its warm-up.
+    """
 
     regret_per_s: float
     regret_per_s_ci95: Interval | None
@@ -35,14 +49,22 @@ class Row:
 
     Attributes
     ----------
-    alg, options, mailbox, workers
-        What to run.
+    alg : str
+        Name of the rule.
+    options : dict
+        The rule's, as JSON values.
+    key : str
+        Rule, options and mailbox as one text: rows of one key differ in their workers alone.
+    mailbox : str
+    workers : int
     regret_per_s, inaction_per_s, delay_per_s : float
         Predicted, by ``source``.
     learn_per_s : None
         Unknown: no formula tells a learner's regret from its updates per second.
-    inaction_fraction, delay_steps_mean
-        Predicted, by ``source``.
+    inaction_fraction : float
+        Share of steps, predicted, by ``inaction_source``.
+    delay_steps_mean : float or None
+        Steps, likewise; None if no action is ever used.
     source : {"closed form", "numerical", "simulated"}
         Of the regret; "numerical" too where only the environment's charges are.
     inaction_source : {"closed form", "numerical", "simulated"}
@@ -53,6 +75,9 @@ class Row:
         Whether ``simulated`` is the longer one.
     disagrees : str
         Which predicted number lies outside the 95 % interval of its simulation: "inaction", "regret", or none.
+    variant : Variant or None
+    prediction : Prediction or None
+        What the row was made from, for those who look at it again; not in the JSON.
     """
 
     alg: str

@@ -58,10 +58,12 @@ class Tabular:
 
     @property
     def name(self) -> str:
+        """What it is, in a few words."""
         return f"MDP {self.mdp.name}"
 
     @property
     def source(self) -> str:
+        """How :meth:`parts` comes about; see :class:`~rtsim.planning.environment.Environment`."""
         return "closed form" if self.free else "numerical"
 
     @cached_property
