@@ -18,6 +18,7 @@ from rtsim.cli import render, trained
 from rtsim.cli.arguments import Train
 from rtsim.cli.settings import check_writable, needs_unit, step_time_of
 from rtsim.errors import FileProblem, InvalidValue, MissingExtra, RtsimWarning, UnknownName
+from rtsim.timing.units import whole
 
 if TYPE_CHECKING:
     from rtsim.learning import Outcome, Plan, Row, ScheduledTraining, Settings
@@ -72,8 +73,10 @@ def _check(arguments: Train) -> None:
             raise MissingExtra("training", package, "learning")
     if not arguments.out:
         raise InvalidValue("name a folder for the training, e.g. rtsim train --env blocks --out runs/blocks ...")
-    if len(set(arguments.seeds)) != len(arguments.seeds) or not arguments.seeds or min(arguments.seeds) < 0:
+    if len(set(arguments.seeds)) != len(arguments.seeds) or not arguments.seeds:
         raise InvalidValue(f"--seeds {' '.join(map(str, arguments.seeds))} must be whole numbers >= 0, each once")
+    for seed in arguments.seeds:
+        whole(seed, "--seeds", 0, 2**63 - 1)
     if arguments.device not in ("cpu", "cuda"):
         raise UnknownName("device", arguments.device, ("cpu", "cuda"))
     if arguments.device == "cuda":
@@ -121,7 +124,11 @@ def _plan_and_seeds(arguments: Train) -> tuple[Plan, tuple[int, ...]]:
     if said and not (arguments.env and _same(arguments, begun, plan)):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in said)
         raise InvalidValue(f"the training in {arguments.out!r} was begun with other settings; leave out {flags}")
-    return plan, tuple(found) if arguments.seeds == (0,) else arguments.seeds
+    seeds = tuple(found) if arguments.seeds == (0,) else arguments.seeds
+    if plan.steps > begun.steps:  # so that --resume alone knows of it
+        for seed in seeds:
+            begin(plan, seed, _folder(arguments, seed), again=True)
+    return plan, seeds
 
 
 def _same(arguments: Train, begun: Plan, plan: Plan) -> bool:
@@ -162,6 +169,7 @@ def _said(arguments: Train) -> list[str]:
 
 def plan_of(arguments: Train) -> Plan:
     """The plan these arguments describe, without regard to --resume."""
+    from rtsim.envs.faults import fps_of
     from rtsim.envs.worlds import environment
     from rtsim.learning import Plan
     from rtsim.scenario import Scenario
@@ -172,13 +180,13 @@ def plan_of(arguments: Train) -> Plan:
         needs_unit(flag, getattr(arguments, flag))
     env = environment(arguments.env)
     try:
-        fps = env.metadata.get("render_fps")
+        fps = None if arguments.fps else fps_of(arguments.env, env.metadata)
     finally:
         env.close()
     if arguments.fps:
         step_time = step_time_of(arguments.fps)
     elif fps is not None:
-        step_time = f"{float(fps)!r}fps"
+        step_time = f"{fps!r}fps"
     else:
         raise InvalidValue(f"{arguments.env} does not say how many steps a second it has; give --fps, e.g. --fps 60")
     inference, learning, network = _times(arguments)
@@ -276,11 +284,11 @@ def _value(name: str, text: str, kind: type) -> Any:
         number = json.loads(text)
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueError
-    except ValueError:
+        if kind is float:
+            return float(number)
+        return int(number) if float(number).is_integer() else number
+    except (ValueError, OverflowError):
         raise InvalidValue(f"--set {name}={text[:40]} must be a number") from None
-    if kind is float:
-        return float(number)
-    return int(number) if float(number).is_integer() else number
 
 
 def _one(
