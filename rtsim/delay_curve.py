@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,8 @@ SCHEMA = "rtsim.delay_curve/1"
 MAX_BYTES = 10_000_000
 #: Longest delay in a curve, steps.
 MAX_DELAY = 1_000_000
+#: Largest reward, either way: sums and squares of many are finite.
+MAX_REWARD = 1e100
 
 Floats = NDArray[np.float64]
 
@@ -191,8 +192,11 @@ class DelayCurve:
 
 
 def _reward(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not math.isfinite(value):
+    # A whole number may be larger than any float.
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or value != value:
         raise InvalidValue(f"{name} {value!r:.40} must be a finite number")
+    if not -MAX_REWARD <= value <= MAX_REWARD:
+        raise InvalidValue(f"{name} {value!r:.40} must lie in {-MAX_REWARD:g}..{MAX_REWARD:g}")
     return float(value)
 
 

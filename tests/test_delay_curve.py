@@ -51,6 +51,8 @@ def test_loss_is_linear_between_points_and_level_beyond():
         ({"points": [{"delay_steps": 0}, {"delay_steps": 2, "reward_per_step": 1}]}, "no reward_per_step"),
         ({"points": [{"delay_steps": 0.5, "reward_per_step": 1}]}, "whole number"),
         ({"points": [{"delay_steps": 0, "reward_per_step": True}]}, "finite number"),
+        ({"points": [{"delay_steps": 0, "reward_per_step": 10**400}]}, "must lie in"),
+        ({"points": [{"delay_steps": 0, "reward_per_step": 1e308}]}, "must lie in"),
         ({"points": "many"}, "list of objects"),
         ({"fps": -1}, "fps"),
         ({"fps": "fast"}, "fps"),

@@ -18,6 +18,7 @@ from rtsim.cli.arguments import Train
 from rtsim.cli.settings import check_writable
 from rtsim.cli.train_plan import check_as_begun, folder_of, plan_of, seeds_in
 from rtsim.errors import FileProblem, InvalidValue, MissingExtra, RtsimWarning, UnknownName
+from rtsim.timing.units import whole
 
 if TYPE_CHECKING:
     from rtsim.learning import Outcome, Plan, Row, ScheduledTraining
@@ -71,8 +72,10 @@ def _check(arguments: Train) -> None:
         )
     if not arguments.out:
         raise InvalidValue("name a folder for the training, e.g. rtsim train --env blocks --out runs/blocks ...")
-    if len(set(arguments.seeds)) != len(arguments.seeds) or not arguments.seeds or min(arguments.seeds) < 0:
+    if len(set(arguments.seeds)) != len(arguments.seeds) or not arguments.seeds:
         raise InvalidValue(f"--seeds {' '.join(map(str, arguments.seeds))} must be whole numbers >= 0, each once")
+    for seed in arguments.seeds:
+        whole(seed, "--seeds", 0, 2**63 - 1)
     if arguments.device not in ("cpu", "cuda"):
         raise UnknownName("device", arguments.device, ("cpu", "cuda"))
     if arguments.device == "cuda":
@@ -110,7 +113,11 @@ def _plan_and_seeds(arguments: Train) -> tuple[Plan, tuple[int, ...]]:
     begun = plan_in(folder_of(arguments, found[0]))
     plan = begun if arguments.steps is None else dataclasses.replace(begun, steps=arguments.steps)
     check_as_begun(arguments, begun, plan)
-    return plan, found if arguments.seeds == (0,) else arguments.seeds
+    seeds = tuple(found) if arguments.seeds == (0,) else arguments.seeds
+    if plan.steps > begun.steps:  # so that --resume alone knows of it
+        for seed in seeds:
+            begin(plan, seed, folder_of(arguments, seed), again=True)
+    return plan, seeds
 
 
 def _check_world(plan: Plan, video: str) -> None:

@@ -77,6 +77,7 @@ def _same(arguments: Train, begun: Plan, plan: Plan) -> bool:
 
 def plan_of(arguments: Train) -> Plan:
     """The plan these arguments describe, without regard to --resume."""
+    from rtsim.envs.faults import fps_of
     from rtsim.envs.worlds import environment
     from rtsim.learning import Plan
     from rtsim.scenario import Scenario
@@ -87,13 +88,13 @@ def plan_of(arguments: Train) -> Plan:
         needs_unit(flag, getattr(arguments, flag))
     env = environment(arguments.env)
     try:
-        fps = env.metadata.get("render_fps")
+        fps = None if arguments.fps else fps_of(arguments.env, env.metadata)
     finally:
         env.close()
     if arguments.fps:
         step_time = step_time_of(arguments.fps)
     elif fps is not None:
-        step_time = f"{float(fps)!r}fps"
+        step_time = f"{fps!r}fps"
     else:
         raise InvalidValue(f"{arguments.env} does not say how many steps a second it has; give --fps, e.g. --fps 60")
     inference, learning, network = _times(arguments)
@@ -183,8 +184,8 @@ def _value(name: str, text: str, kind: type) -> Any:
         number = json.loads(text)
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueError
-    except ValueError:
+        if kind is float:
+            return float(number)
+        return int(number) if float(number).is_integer() else number
+    except (ValueError, OverflowError):
         raise InvalidValue(f"--set {name}={text[:40]} must be a number") from None
-    if kind is float:
-        return float(number)
-    return int(number) if float(number).is_integer() else number

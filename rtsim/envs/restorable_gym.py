@@ -19,11 +19,14 @@ from gymnasium.envs.registration import EnvSpec
 
 from rtsim.envs.default_policies import noop_of
 from rtsim.envs.emulator import Emulator
+from rtsim.envs.faults import faults_of, fps_of, reward_of
 from rtsim.envs.restorable import Restorable, RestorableEmulator
 from rtsim.errors import InvalidValue
 
 #: Objects looked through for generators, at most.
 MOST_OBJECTS = 20_000
+#: Actions that are tried one by one, at most.
+MOST_ACTIONS = 10_000
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic, type, gymnasium.Space)
 
 RandomSource = np.random.Generator | np.random.RandomState | random.Random
@@ -61,8 +64,7 @@ class RestorableGym(Restorable):
         self._env, self._observation, self.ended = env, None, False
         self._first, self.actions = int(env.action_space.start), int(env.action_space.n)
         self._noop = noop_of(env)
-        fps = env.metadata.get("render_fps")
-        self.fps = None if fps is None else float(fps)
+        self.fps = fps_of(self.name, env.metadata)
 
     @property
     def observation(self) -> Any:
@@ -73,18 +75,21 @@ class RestorableGym(Restorable):
 
     def reset(self, seed: int) -> None:
         # Gymnasium's own seeds are 32 bits in some environments.
-        self._observation, _ = self._env.reset(seed=seed % 2**31)
+        with faults_of(self.name):
+            self._observation, _ = self._env.reset(seed=seed % 2**31)
         self.ended = False
 
     def next_episode(self) -> None:
-        self._observation, _ = self._env.reset()
+        with faults_of(self.name):
+            self._observation, _ = self._env.reset()
         self.ended = False
 
     def step(self, action: int | None) -> float:
         wanted = self._noop if action is None else self._first + action
-        self._observation, reward, terminated, truncated, _ = self._env.step(wanted)
-        self.ended = bool(terminated or truncated)
-        return float(reward)
+        with faults_of(self.name):
+            self._observation, reward, terminated, truncated, _ = self._env.step(wanted)
+            self.ended = bool(terminated or truncated)
+            return reward_of(self.name, reward)
 
     def save(self) -> Any:
         return self._copy(self._env), copy.deepcopy(self._observation), self.ended
@@ -131,7 +136,10 @@ def of(env: gymnasium.Env[Any, Any], name: str) -> Restorable:
         As of :class:`RestorableGym`.
     """
     emulator = getattr(env.unwrapped, "emulator", None)
-    return RestorableEmulator(emulator) if isinstance(emulator, Emulator) else RestorableGym(env, name)
+    world = RestorableEmulator(emulator) if isinstance(emulator, Emulator) else RestorableGym(env, name)
+    if world.actions > MOST_ACTIONS:
+        raise InvalidValue(f"{world.name} has {world.actions} actions; at most {MOST_ACTIONS} can be tried one by one")
+    return world
 
 
 def key_of(observation: Any) -> Hashable:

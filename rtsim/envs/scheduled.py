@@ -32,6 +32,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array,
 
 from rtsim.clocks.running import Event, Lost, Published, Read, Started, events
 from rtsim.envs.default_policies import default_of, neutral, noop_of
+from rtsim.envs.faults import fps_of
 from rtsim.errors import InvalidValue, RtsimWarning, UnknownName
 from rtsim.scenario import Scenario
 from rtsim.timing import Law, units
@@ -413,6 +414,20 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
         """Close the environment."""
         self.env.close()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies are made of; a clock that runs cannot be copied.
+
+        Raises
+        ------
+        InvalidValue
+        """
+        if self._events is not None:
+            raise InvalidValue(
+                "a ScheduledEnv whose run has begun cannot be copied; make another one, and give it the same seed and "
+                "actions"
+            )
+        return self.__dict__
+
     def __str__(self) -> str:
         return f"<ScheduledEnv {self.scenario.rule} {self.env}>"
 
@@ -420,7 +435,7 @@ class ScheduledEnv(gymnasium.Env[Any, Any]):
 def _step_time(env: gymnasium.Env[Any, Any], fps: Any) -> Any:
     """What a Scenario takes: a number is a rate, even if it is a text; other texts are rates or laws."""
     if fps is None:
-        fps = env.metadata.get("render_fps")
+        fps = fps_of(env, env.metadata)
         if fps is None:
             raise InvalidValue(f"{env} does not say how many steps a second it has; give fps=, e.g. fps=60")
     if isinstance(fps, Law | Fraction):

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from rtsim.envs.faults import faults_of, reward_of
 from rtsim.errors import InvalidValue
 from rtsim.learning.draws import episode_seed
 
@@ -60,12 +61,16 @@ class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._begun, self.actions = True, []
         if self.passing:
             return self._blank, {}
-        return self.env.reset(seed=episode_seed(self._seed, self._first + len(self.lengths)), options=options)
+        seed = episode_seed(self._seed, self._first + len(self.lengths))
+        with faults_of(self.env):
+            observation, info = self.env.reset(seed=seed, options=options)
+        return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """As the environment does."""
         self.actions.append(int(action))
         if self.passing:
             return self._blank, 0.0, len(self.actions) == self._past[len(self.lengths)], False, {}
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        return observation, float(reward), bool(terminated), bool(truncated), info
+        with faults_of(self.env):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            return observation, reward_of(self.env, reward), bool(terminated), bool(truncated), info

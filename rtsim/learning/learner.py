@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rtsim.errors import InvalidValue, NoConvergence
+from rtsim.errors import FileProblem, InvalidValue, NoConvergence
 from rtsim.learning.draws import ACTION, NOISE_ACTING, NOISE_LEARNING, SAMPLE, generator
 from rtsim.learning.memory import Batch, Memory, Recent
 from rtsim.learning.prioritised import Prioritised
@@ -228,6 +228,8 @@ class Learner(ABC):
         batch = self.memory.sample(
             s.batch, generator(self.seed, SAMPLE, index), s.discount, limit=data_step, steps=s.steps
         )
+        if batch.actions.min() < 0 or batch.actions.max() >= self.actions:
+            raise FileProblem(f"the replay memory {str(self.memory.path)!r} is damaged: it holds actions that are none")
         self.samples += 1
         return replace(batch, index=index)
 

@@ -27,10 +27,13 @@ from rtsim.learning.timed import evaluate_scheduled
 from rtsim.learning.training import ROWS_PER_DECISION, prepare
 from rtsim.machine import about
 from rtsim.scenario import Scenario
+from rtsim.timing.units import whole
 from rtsim.version import __version__
 
 SCHEMA = "rtsim.training/1"
 CHECKPOINT, CURVE, SETTINGS = "checkpoint.pt", "curve.csv", "settings.json"
+#: With very many threads torch does not say what is wrong: it crashes.
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,15 @@ class Plan:
     largest: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "row_steps", "evaluation_episodes", "checkpoint_every", "threads"):
-            if getattr(self, name) < 1:
-                raise InvalidValue(f"{name} {getattr(self, name)} must be at least 1")
+        if not isinstance(self.env, str):
+            raise InvalidValue(f"env {self.env!r:.40} must be the name of an environment")
+        for name in ("steps", "row_steps", "evaluation_episodes", "checkpoint_every"):
+            whole(getattr(self, name), name, 1, 2**63 - 1)
+        whole(self.threads, "threads", 1, MOST_THREADS)
         if self.default_policy not in NAMES:
             raise UnknownName("default policy", self.default_policy, NAMES)
-        if self.evaluate_every < 0:
-            raise InvalidValue(f"evaluate_every {self.evaluate_every} must be >= 0 steps; 0: never")
-        if self.demonstrations < 0:
-            raise InvalidValue(f"demonstrations {self.demonstrations} must be >= 0 transitions; 0: none")
+        for name in ("evaluate_every", "demonstrations", "largest"):
+            whole(getattr(self, name), name, 0, 2**63 - 1)
         if self.largest and self.steps > self.largest:
             raise InvalidValue(
                 f"{self.steps} steps are more than the {self.largest} that this training's replay memory was cut down "
@@ -212,7 +215,7 @@ def train(
 
         training.run(plan.steps, file, plan.checkpoint_every, on_step=after_decision)
         rows = _wanted(training, plan)
-        if folder is not None:
+        if folder is not None and len(rows) >= _rows_in(Path(folder) / CURVE):  # more: it has been longer before
             write_curve(Path(folder) / CURVE, rows)
         passed, real = training.seconds - since, time.perf_counter() - begun
         return Outcome(
@@ -231,6 +234,13 @@ def train(
 def _wanted(training: ScheduledTraining, plan: Plan) -> list[Row]:
     # The decision under way at the last step is seen through, however long it takes.
     return [row for row in training.rows if row.step <= plan.steps]
+
+
+def _rows_in(curve: Path) -> int:
+    try:
+        return len(read_curve(curve)) if curve.exists() else 0
+    except FileProblem:
+        return 0
 
 
 def _begun(plan: Plan, env: Env, seed: int, folder: Path | None, resume: bool) -> tuple[ScheduledTraining, Path | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -98,7 +97,7 @@ class Settings:
                 raise InvalidValue(f"{name} {value!r} must be a whole number >= {least}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not low <= value <= high:
                 raise InvalidValue(f"{name} {value!r} must be a number from {low:g} to {high:g}")
         if not self.low < self.high:

@@ -12,11 +12,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from rtsim.cli.main import main
 from rtsim.learning import plan_in, read_curve
+from rtsim.learning.memory import Recent
+from rtsim.learning.rows import HEADER
 
 SMALL = ["--set", "network=mlp(16)", "batch=8", "learning_starts=50", "capacity=2000"]
 TIMES = ["--inference-time", "30ms", "--learning-time", "gamma(mean=45ms, cv=0.5)", "--learners", "2"]
@@ -110,6 +113,60 @@ def test_train_stopped_goes_on_bit_for_bit(number, tmp_path, capsys) -> None:
     assert curves[0] == curves[1]
 
 
+def test_train_made_longer_is_remembered_and_asked_for_less_keeps_its_curve(tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran(*FULL, "--steps", "100", "--out", str(out)) == 0
+    assert ran("train", "--out", str(out), "--resume", "--steps", "200") == 0
+    longer = (out / "seed-0" / "curve.csv").read_bytes()
+    for words in ([], ["--steps", "100"]):
+        assert ran("train", "--out", str(out), "--resume", *words) == 0
+        assert (out / "seed-0" / "curve.csv").read_bytes() == longer
+    assert plan_in(out / "seed-0").steps == 200
+
+
+def test_train_damaged_tensor_of_a_checkpoint_is_refused(tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran(*CART, "--steps", "60", "--out", str(out)) == 0
+    file = out / "seed-0" / "checkpoint.pt"
+    weights = torch.load(file, weights_only=True)["weights"]
+    tensor = max(weights.values(), key=lambda found: found.numel()).numpy().tobytes()
+    data = bytearray(file.read_bytes())
+    data[data.find(tensor) + 10] ^= 1
+    file.write_bytes(data)
+    capsys.readouterr()
+    assert ran("train", "--resume", "--steps", "60", "--out", str(out)) == 2
+    assert "it is damaged" in capsys.readouterr().err
+
+
+def test_train_damaged_replay_memory_is_refused_in_one_line(tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran(*FULL, "--steps", "100", "--out", str(out)) == 0
+    fields = Recent(2, (4,), np.float32)._fields()
+    table = np.memmap(out / "seed-0" / "checkpoint.pt.replay", fields, "r+", offset=HEADER)
+    table["action"] = 7  # of two
+    table.flush()
+    capsys.readouterr()
+    assert ran("train", "--resume", "--steps", "200", "--out", str(out)) == 2
+    said = capsys.readouterr().err
+    assert "is damaged" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("key", "value"), [("env", None), ("threads", True), ("steps", 1.5), ("steps", 10**400)])
+def test_train_damaged_settings_are_refused_in_one_line(key, value, tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran(*CART, "--steps", "60", "--out", str(out)) == 0
+    file = out / "seed-0" / "settings.json"
+    told = json.loads(file.read_text())
+    told["plan"][key] = value
+    file.write_text(json.dumps(told))
+    capsys.readouterr()
+    assert ran("train", "--resume", "--out", str(out)) == 2
+    said = capsys.readouterr().err
+    assert "are damaged" in said
+    assert said.count("\n") == 1
+
+
 def test_train_weights_feed_play(tmp_path, capsys) -> None:
     from rtsim.live.network import NetworkAgent
 
@@ -139,8 +196,11 @@ BAD = [
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--profile", "epyc#resnet15-k7"], "exclude each other"),
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--learners", "2"], "go with --learning-time"),
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--default-policy", "x"], "default policy 'x' unknown"),
-    (["--env", "CartPole-v1", "--inference-time", "84ms", "--steps", "0"], "steps 0 must be at least 1"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--steps", "0"], "steps 0 must be a whole number in 1.."),
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--seeds", "1", "1"], "each once"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--seeds", "9" * 30], "must be a whole number in 0.."),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--threads", "99999"], "threads 99999 must be"),
+    (["--env", "CartPole-v1", "--inference-time", "84ms", "--set", "beta=1" + "0" * 400], "must be a number"),
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--live"], "--live"),
     (["--env", "CartPole-v1", "--inference-time", "84ms", "--inference", "real"], "goes with --live"),
     (["--env", "minatar:breakout", "--fps", "60", "--inference-time", "84ms", "--video", "x.gif"], "no pictures"),
