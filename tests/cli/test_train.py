@@ -168,14 +168,15 @@ def test_train_damaged_settings_are_refused_in_one_line(key, value, tmp_path, ca
 
 
 def test_train_weights_feed_play(tmp_path, capsys) -> None:
-    from rtsim.live.network import NetworkAgent
+    from rtsim.live.network import SHAPE
+    from rtsim.networks.greedy import network_of
 
     out = tmp_path / "a"
     words = ["train", "--env", "blocks(level=9)", "--inference-time", "40ms", "--steps", "60", "--out", str(out)]
     assert ran(*words, "--set", "network=resnet15-k0.0625", "learning_starts=30", "batch=4", "--eval-every", "50",
                "--eval-episodes", "1", "--preset", "game-boy") == 0  # fmt: skip
-    agent = NetworkAgent("", 6, 0, str(out / "seed-0" / "checkpoint.pt"))
-    assert agent._network.architecture.name == "resnet15-k0.0625"
+    network = network_of(str(out / "seed-0" / "checkpoint.pt"), 6, SHAPE)
+    assert network.architecture.name == "resnet15-k0.0625"
     capsys.readouterr()
 
 
