@@ -309,8 +309,8 @@ def test_loss_that_is_not_finite_leaves_the_last_checkpoint(tmp_path) -> None:
 
         def step(self, action):
             Poisoned.steps += 1
-            observation, reward, *rest = super().step(action)
-            return observation, reward if Poisoned.steps < 150 else float("nan"), *rest
+            observation, *rest = super().step(action)
+            return observation if Poisoned.steps < 150 else np.full_like(observation, np.nan), *rest
 
     file = tmp_path / "run.pt"
     learner = prepare(cart(), DQN, seed=4, checkpoint=file, every=50)
