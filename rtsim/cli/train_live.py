@@ -38,9 +38,10 @@ def run(arguments: Train) -> int:
         if live is None:
             render.note(f"rtsim: seed {seed} has had its {plan.steps} steps; more --steps make it longer")
             continue
-        with played.status_line(live) as show:
-            from rtsim.live.training import train
+        from rtsim.learning.runs import alone_in
+        from rtsim.live.training import train
 
+        with alone_in(folder), played.status_line(live) as show:
             found = train(live, row_steps=plan.row_steps, on_status=show)
         outcomes[seed] = _kept(plan, live, found, folder)
         _notes(live, found, seed)

@@ -6,8 +6,11 @@ import csv
 import io
 import json
 import math
+import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -193,6 +196,18 @@ def train(
     >>> [(row.step, row.seconds) for row in found.rows]
     [(100, 2.0), (200, 4.0)]
     """
+    with nullcontext() if folder is None else alone_in(folder):
+        return _trained(plan, seed, folder, resume, on_row, on_step)
+
+
+def _trained(
+    plan: Plan,
+    seed: int,
+    folder: str | Path | None,
+    resume: bool,
+    on_row: Callable[[Row], None] | None,
+    on_step: Callable[[ScheduledTraining], bool | None] | None,
+) -> Outcome:
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     env = environment(plan.env)
@@ -296,10 +311,7 @@ def begin(plan: Plan, seed: int, folder: str | Path, again: bool = False) -> Non
     folder = Path(folder)
     if not again and (folder / SETTINGS).exists():
         raise FileProblem(f"{str(folder)!r} holds a training already; go on with --resume, or give another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileProblem(f"cannot make folder {str(folder)!r}: {error.strerror}") from error
+    _make(folder)
     told = {
         "schema": SCHEMA,
         "seed": seed,
@@ -309,6 +321,43 @@ def begin(plan: Plan, seed: int, folder: str | Path, again: bool = False) -> Non
         "machine": about(),
     }
     write_atomically(folder / SETTINGS, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileProblem(f"cannot make folder {str(folder)!r}: {error.strerror}") from error
+
+
+@contextmanager
+def alone_in(folder: str | Path) -> Iterator[None]:
+    """While this process alone trains in a folder, which is made if it is not there.
+
+    The file system holds it until the process ends, however it ends; where there are no such locks, nothing is held.
+
+    Raises
+    ------
+    FileProblem
+        If another process does so already.
+    """
+    _make(Path(folder))
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileProblem(f"another process trains in {str(folder)!r}; wait for it or stop it") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def plan_in(folder: str | Path) -> Plan:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from rtsim.errors import FileProblem, read_text, write_atomically
 from rtsim.intervals import Interval, mean_ci95
-from rtsim.studies.design import Cell, find
+from rtsim.studies.design import METHODS, REFERENCES, Cell, find
 
 #: Largest table that is read, bytes.
 MAX_TABLE = 10**8
+#: No number in a table is as large, either way.
+MAX_VALUE = 1e100
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ def _rows(text: str, name: str) -> Iterator[Row]:
         raise FileProblem(f"{name!r} is no table of a figure: its first line must name the columns {', '.join(_KINDS)}")
     for number, line in enumerate(lines, 2):
         try:
-            yield Row(*(_value(kind, text) for kind, text in zip(_KINDS.values(), line, strict=True)))  # type: ignore[arg-type]
+            row = Row(*(_value(kind, text) for kind, text in zip(_KINDS.values(), line, strict=True)))  # type: ignore[arg-type]
+            if row.method not in (*METHODS, *REFERENCES):
+                raise ValueError(f"there is no method {row.method[:40]!r}")
+            yield row
         except ValueError as error:
             raise FileProblem(f"line {number} of {name!r} is no result: {error}") from error
 
@@ -131,7 +136,10 @@ def _value(kind: str, text: str) -> int | float | str | None:
         return text
     if not text and "None" in kind:
         return None
-    return int(text) if kind == "int" else float(text)
+    value = int(text) if kind == "int" else float(text)
+    if not abs(value) < MAX_VALUE:
+        raise ValueError(f"{text[:40]} is too large, or no number")
+    return value
 
 
 def shipped(number: int) -> list[Row]:

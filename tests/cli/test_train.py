@@ -20,6 +20,7 @@ from rtsim.cli.main import main
 from rtsim.learning import plan_in, read_curve
 from rtsim.learning.memory import Recent
 from rtsim.learning.rows import HEADER
+from rtsim.learning.runs import alone_in
 
 SMALL = ["--set", "network=mlp(16)", "batch=8", "learning_starts=50", "capacity=2000"]
 TIMES = ["--inference-time", "30ms", "--learning-time", "gamma(mean=45ms, cv=0.5)", "--learners", "2"]
@@ -122,6 +123,19 @@ def test_train_made_longer_is_remembered_and_asked_for_less_keeps_its_curve(tmp_
         assert ran("train", "--out", str(out), "--resume", *words) == 0
         assert (out / "seed-0" / "curve.csv").read_bytes() == longer
     assert plan_in(out / "seed-0").steps == 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_train_waits_for_no_other_that_trains_in_the_same_folder(tmp_path, capsys) -> None:
+    out = tmp_path / "a"
+    assert ran(*CART, "--steps", "60", "--out", str(out)) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    with alone_in(out / "seed-0"):
+        assert ran("train", "--resume", "--out", str(out)) == 2
+    assert "another process trains in" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert ran("train", "--resume", "--out", str(out)) == 0
 
 
 def test_train_damaged_tensor_of_a_checkpoint_is_refused(tmp_path, capsys) -> None:

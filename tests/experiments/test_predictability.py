@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 from scipy import stats
 
 from rtsim import mdps, theory
@@ -23,6 +26,7 @@ from rtsim.experiments.effective_p import (
     effective_p,
     largest_share,
     predicted_share,
+    share,
     surviving_advantage,
 )
 from rtsim.experiments.predictability import Predictability, late_reward, measure
@@ -247,6 +251,35 @@ def test_policy_without_advantage_has_no_effective_p_of_rewards():
     found = measured("mdp:jump(n=100, p=0.9)", "noop", states=2, branches=2, delays=(1,))
     assert found.rewards.value is None
     assert surviving_advantage(np.array([1.0, 0.5, 1.0])) is None
+
+
+def test_advantage_that_may_be_chance_has_no_effective_p_of_rewards():
+    rewards = np.zeros((3, 3))
+    rewards[:, 0] = 0.1, 0.1, 3.0  # without any one run the mean is above zero, and its interval is not
+    assert effective_of_runs(rewards, [1]).value is None
+
+
+def test_share_that_is_nought_everywhere_is_as_sure_as_one_that_is_one():
+    assert share(np.zeros(20), np.ones(20)).ci95 == (0.0, 1 - 0.05 ** (1 / 20))
+
+
+class Chance(gymnasium.Env[int, int]):
+    """Either action wins, by chance alone; the other loses as much."""
+
+    observation_space, action_space = spaces.Discrete(1), spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[int, dict[str, Any]]:
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        return 0, float((1 - 2 * action) * self.np_random.choice([-1, 1])), False, False, {}
+
+
+def test_each_branch_judges_actions_by_random_numbers_of_its_own():
+    world = RestorableGym(Chance())
+    found = measure(world, policy_of("noop", world), Effort(delays=(1,), states=8, horizon=1, runs=2, steps=1))
+    assert found.best_action["default"].value < 0.8
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.97, 1.0])

@@ -51,6 +51,50 @@ def test_a_reader_gets_whole_versions_while_they_are_written():
     assert seen == sorted(seen)
 
 
+class Interrupted:
+    """Takes a copy in two halves, and lets something happen between them, once."""
+
+    def __init__(self, size, happens):
+        self.array, self.happens = np.zeros(size, np.float32), happens
+
+    def __setitem__(self, everything, source):
+        half = len(source) // 2
+        self.array[:half] = source[:half]
+        self.happens()
+        self.happens = lambda: None
+        self.array[half:] = source[half:]
+
+
+def test_a_copy_in_which_the_next_version_but_one_begins_is_made_again():
+    shared = SharedWeights(4, learners=1)
+    shared.begin(np.zeros((3, 4), np.float32), np.zeros(4, np.float32), Version(0, 0))
+
+    def writes() -> None:
+        place = shared.prepare()
+        shared.weights[place, WEIGHTS] = 1
+        shared.complete(place, 1)
+        shared.publish(place)
+        shared.weights[shared.prepare(), WEIGHTS] = 2  # where the reader reads; not complete yet
+
+    found = Interrupted(4, writes)
+    assert shared.read(found) == Version(1, 0)
+    assert found.array.tolist() == [1, 1, 1, 1]
+    assert shared.retries == 1
+
+
+def test_a_target_network_that_is_not_published_is_not_seen():
+    shared = SharedWeights(2, learners=1)
+    shared.begin(np.zeros((3, 2), np.float32), np.zeros(2, np.float32), Version(0, 0))
+    place = shared.prepare()
+    shared.complete(place, 1, np.ones(2, np.float32))
+    found, target = np.zeros(2, np.float32), np.full(2, 9, np.float32)
+    assert shared.read(found, target) == Version(0, 0)
+    assert target.tolist() == [0, 0]
+    shared.publish(place)
+    assert shared.read(found, target) == Version(1, 1)
+    assert target.tolist() == [1, 1]
+
+
 def test_a_version_that_was_never_finished_is_not_seen():
     shared = SharedWeights(2, learners=1)
     shared.begin(np.ones((3, 2), np.float32), np.ones(2, np.float32), Version(4, 4))

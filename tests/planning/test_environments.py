@@ -9,6 +9,7 @@ from rtsim import mdps, theory
 from rtsim.delay_curve import DelayCurve, Point
 from rtsim.errors import InvalidValue
 from rtsim.planning import Measured, Tabular, WorstCase
+from rtsim.planning.environment import added_up
 from rtsim.planning.floor import floor
 from rtsim.scenario import Scenario
 
@@ -72,3 +73,8 @@ def test_floor_of_many_workers_is_the_shortest_inferences_own_age():
     one, many = floor(base, WorstCase(0.9), 3), floor(base, WorstCase(0.9), 5)
     assert one.delay_steps_mean == pytest.approx((0.6 * 1 + 0.4 * 5) / 1.0)
     assert many.delay_steps_mean == pytest.approx(1.0)
+
+
+def test_floor_lets_actions_be_later_where_that_costs_less():
+    found = added_up(np.array([0.5, 0.5, 0.0]), np.array([0.3, 0.1, 0.2]), 1.0)
+    assert found.delay == pytest.approx(0.1)

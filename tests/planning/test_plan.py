@@ -16,6 +16,7 @@ from rtsim.planning import NoPlan, PlanDesign, WorstCase, closed_form, plan
 from rtsim.planning.break_even import break_even
 from rtsim.planning.inverse import Target, fewest_workers, highest_rates
 from rtsim.planning.plan import confirm, predict
+from rtsim.planning.rows import Row, fewest
 from rtsim.scenario import Scenario
 from tests.bench import plan_accuracy
 
@@ -189,3 +190,11 @@ def test_formula_is_given_up_where_its_conditions_fail():
         closed_form(BASE.with_(rule="max_time", inference_time="50ms", workers=2)).inaction,  # type: ignore[union-attr]
         0.2,
     )
+
+
+def test_rows_that_gain_are_compared_as_those_that_lose():
+    def row(workers: int, regret: float) -> Row:
+        return Row("r", {}, "r", "latest", workers, regret, regret, 0.0, None, 0.0, 0.0, *["closed form"] * 2)
+
+    assert fewest([row(2, -1.001), row(1, -1.0), row(3, -0.5)]).workers == 1
+    assert fewest([row(2, -1.1), row(1, -1.0)]).workers == 2

@@ -77,6 +77,8 @@ def test_table_comes_back_as_it_was_written(tmp_path) -> None:
         (lambda text: text.replace("panel", "pane", 1), "no table of a figure"),
         (lambda text: text + "1,2\n", "line 3 of .* is no result"),
         (lambda text: text.replace("12,3,4", "x,3,4"), "line 2 of .* is no result"),
+        (lambda text: text.replace("12,3,4", "9" * 101 + ",3,4"), "too large"),
+        (lambda text: text.replace(f",{ROW.method},", ",guess,"), "no method 'guess'"),
         (lambda text: "", "no table of a figure"),
     ],
 )
