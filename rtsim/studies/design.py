@@ -278,7 +278,7 @@ FIGURES: Mapping[int, Figure] = {
         Figure(
             14,
             "Score against size of the network, Atari, Rainbow",
-            (*(Panel(env, "minatar-rainbow", 10_000, 300) for env in _INVADERS), *(
+            (*(Panel(env, "minatar-rainbow", 10_000, 300, cpu_seconds=23) for env in _INVADERS), *(
                 Panel(p.env, "atari-rainbow-small", p.budget, p.quick, human=p.human) for p in _ATARI
             )),
             ("sequential", "max_time"),
