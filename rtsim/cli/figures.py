@@ -13,7 +13,7 @@ from rtsim.cli.arguments import Figures
 from rtsim.errors import FileProblem, InvalidValue, MissingExtra
 
 if TYPE_CHECKING:
-    from rtsim.studies import Figure, Point, Row
+    from rtsim.studies import Figure, Panel, Point, Row
 
 
 def run(arguments: Figures) -> int:
@@ -48,11 +48,19 @@ def run(arguments: Figures) -> int:
             return here
         if not points:
             raise InvalidValue(f"there are no results of figure {figure.number} yet; run rtsim figures {figure.number}")
-        told.append({"figure": figure.number, "title": figure.title, "points": [asdict(point) for point in points]})
+        missing = () if a.only else figure.untrained({point.panel for point in points})
+        told.append(
+            {
+                "figure": figure.number,
+                "title": figure.title,
+                "untrained": [panel.env for panel in missing],
+                "points": [asdict(point) for point in points],
+            }
+        )
         with render.printing():
             if not a.json:
-                _print(figure, points)
-        _draw(figure, points, folder, a.format)
+                _print(figure, points, missing)
+        _draw(figure, points, missing, folder, a.format)
         if here == 130:
             break
     if a.json:
@@ -98,7 +106,17 @@ def _points(rows: Sequence[Row], only: tuple[str, ...]) -> list[Point]:
     return [point for point in points(rows) if not only or point.panel in only]
 
 
-def _print(figure: Figure, points: Sequence[Point]) -> None:
+def _remark(figure: Figure, missing: Sequence[Panel]) -> str:
+    """Which panels have no results yet, and what their trainings take."""
+    found = []
+    for panel in missing:
+        count = len(list(figure.cells(only=(panel.env,))))
+        time = f", up to {round(count * panel.cpu_seconds / 60)} min of a core" if panel.cpu_seconds else ""
+        found.append(f"{panel.env} ({count} trainings of {panel.budget:,} steps{time})")
+    return f"not trained yet: {', '.join(found)}" if found else ""
+
+
+def _print(figure: Figure, points: Sequence[Point], missing: Sequence[Panel]) -> None:
     last: dict[tuple[str, str, int, int], Point] = {}
     for point in points:
         last[point.panel, point.method, point.depth, point.delay_steps] = point
@@ -113,30 +131,34 @@ def _print(figure: Figure, points: Sequence[Point]) -> None:
                 point.method + ("" if point.depth == 15 else f", {point.depth} convolutions"),
                 f"{point.delay_steps}",
                 render.number(value, 3),
+                figure.panel(point.panel).unit if figure.over == "size" else "reward",
                 "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}",
                 f"{point.budget_steps}",
                 f"{point.seeds}",
             ]
         )
     what = "score" if figure.over == "size" else "reward gathered"
-    columns = ["environment", "method", "delay (steps)", what, "95 %", "steps", "seeds"]
+    columns = ["environment", "method", "delay (steps)", what, "unit", "95 %", "steps", "seeds"]
     render.table(f"Figure {figure.number}: {figure.title}", columns, rows, left=2)
+    render.line("means over the seeds; 95 %: their Student t interval; noop and random players are never late")
+    if missing:
+        render.line(f"{_remark(figure, missing)}: rtsim figures {figure.number}")
 
 
-def _draw(figure: Figure, points: Sequence[Point], folder: Path, suffix: str) -> None:
+def _draw(figure: Figure, points: Sequence[Point], missing: Sequence[Panel], folder: Path, suffix: str) -> None:
     from rtsim.pictures import learning_rows, save_figure
 
     picture = folder / f"figure_{figure.number}.{suffix}"
-    for path in save_figure(drawn(figure, points), picture, learning_rows(points)):
+    for path in save_figure(drawn(figure, points, missing), picture, learning_rows(points)):
         render.wrote(path)
 
 
-def drawn(figure: Figure, points: Sequence[Point]) -> Any:
-    """The picture of a figure's points, with what belongs beside them."""
+def drawn(figure: Figure, points: Sequence[Point], missing: Sequence[Panel] = ()) -> Any:
+    """The picture of a figure's points, with what belongs beside them, and the panels that have none yet."""
     from rtsim.pictures import plot_progress, plot_scores
     from rtsim.studies.theory import optima
 
-    title = f"Figure {figure.number}: {figure.title}"
+    title = f"Figure {figure.number}: {figure.title}" + (f"; {_remark(figure, missing)}" if missing else "")
     if figure.over != "size":
         return plot_progress(points, over=figure.over, title=title)
     units = {panel.env: panel.unit for panel in figure.panels}

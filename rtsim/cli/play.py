@@ -14,6 +14,7 @@ from rtsim.errors import InvalidValue, Reservation
 
 if TYPE_CHECKING:
     from rtsim.live import LivePlan
+    from rtsim.scenario import Scenario
     from rtsim.schedule import Schedule
 
 #: Bytes of a step and of an inference in a record, from above.
@@ -152,7 +153,26 @@ def plan_of(arguments: Play) -> LivePlan:
     inference: Any = arguments.inference
     plan = LivePlan(scenario, game, arguments.agent, inference, network, arguments.processes)
     check_ready(plan)
+    _remark_training(plan)
     return plan
+
+
+def _remark_training(plan: LivePlan) -> None:
+    """Say where a network plays under another rule, or other times, than it has learnt under."""
+    from rtsim.cli.train_plan import trained_under
+
+    trained = trained_under(plan.agent.partition(":")[2]) if plan.agent.startswith("greedy:") else None
+    if trained is None:
+        return
+    then, now = (_conditions(scenario) for scenario in (trained, plan.scenario))
+    if then != now:
+        told = [f"{value} (here {now[name]})" for name, value in then.items() if value != now[name]]
+        render.note(f"rtsim: the network was trained with other settings than it plays with: {', '.join(told)}")
+
+
+def _conditions(scenario: Scenario) -> dict[str, str]:
+    found = {"alg": str(scenario.rule), "inference-time": str(scenario.inference_time)}
+    return {name: f"--{name} {value}" for name, value in found.items()}
 
 
 def profile_of(text: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import shlex
 import signal
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rtsim.cli import render, trained
 from rtsim.cli.arguments import Train
 from rtsim.cli.settings import check_writable
-from rtsim.cli.train_plan import check_as_begun, folder_of, plan_of, seeds_in
+from rtsim.cli.train_plan import check_as_begun, folder_of, longer, plan_of, seeds_in
 from rtsim.errors import FileProblem, InvalidValue, MissingExtra, RtsimWarning, UnknownName
 from rtsim.timing.units import whole
 
@@ -45,11 +44,7 @@ def run(arguments: Train) -> int:
             if not stop.asked:
                 outcomes[seed] = _one(plan, seed, arguments, shown, writer)
     interrupted = any(found.interrupted for found in outcomes.values()) or len(outcomes) < len(seeds)
-    with render.printing():
-        if arguments.json:
-            render.dump(trained.as_json(plan, outcomes, interrupted))
-        else:
-            trained.tables(plan, outcomes)
+    trained.tell(plan, outcomes, interrupted, arguments.json)
     for seed in outcomes:
         render.note(f"weights and checkpoint of seed {seed}: {folder_of(arguments, seed) / 'checkpoint.pt'}")
     if interrupted:
@@ -111,7 +106,7 @@ def _plan_and_seeds(arguments: Train) -> tuple[Plan, tuple[int, ...]]:
     if not found:
         raise FileProblem(f"{arguments.out!r} holds no training to go on with; begin one without --resume")
     begun = plan_in(folder_of(arguments, found[0]))
-    plan = begun if arguments.steps is None else dataclasses.replace(begun, steps=arguments.steps)
+    plan = longer(arguments, begun)
     check_as_begun(arguments, begun, plan)
     seeds = tuple(found) if arguments.seeds == (0,) else arguments.seeds
     if plan.steps > begun.steps:  # so that --resume alone knows of it

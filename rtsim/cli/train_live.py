@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import played, render, trained
 from rtsim.cli.arguments import Train
-from rtsim.cli.train_plan import check_as_begun, folder_of, plan_of, said, seeds_in
+from rtsim.cli.train_plan import check_as_begun, folder_of, longer, plan_of, said, seeds_in
 from rtsim.errors import FileProblem, InvalidValue
 
 if TYPE_CHECKING:
@@ -51,11 +51,7 @@ def run(arguments: Train) -> int:
     if plan is None or not outcomes:
         return 0
     interrupted = any(found.interrupted for found in outcomes.values())
-    with render.printing():
-        if arguments.json:
-            render.dump(trained.as_json(plan, outcomes, interrupted))
-        else:
-            trained.tables(plan, outcomes)
+    trained.tell(plan, outcomes, interrupted, arguments.json)
     for problem in problems:
         render.note(problem)
     if interrupted:
@@ -133,7 +129,7 @@ def _resumed(arguments: Train) -> dict[int, tuple[Plan, LivePlan | None]]:
     for seed in seeds if arguments.seeds == (0,) else arguments.seeds:
         folder = folder_of(arguments, seed)
         begun = plan_in(folder)
-        plan = begun if arguments.steps is None else dataclasses.replace(begun, steps=arguments.steps)
+        plan = longer(arguments, begun)
         check_as_begun(arguments, begun, plan, beside=("inference",))
         live = _rest(folder, plan.steps)
         if "inference" in said(arguments) and live is not None and live.inference != arguments.inference:

@@ -14,6 +14,7 @@ from rtsim.errors import InvalidValue, UnknownName
 
 if TYPE_CHECKING:
     from rtsim.learning import Plan, Settings
+    from rtsim.scenario import Scenario
 
 DEFAULT_STEPS = 100_000
 #: Rows of a curve, if not said otherwise.
@@ -47,6 +48,39 @@ def said(arguments: Train) -> list[str]:
     return [field.name for field in dataclasses.fields(Train) if getattr(arguments, field.name) != field.default]
 
 
+def longer(arguments: Train, begun: Plan) -> Plan:
+    """The training of a folder, with the steps asked for.
+
+    Raises
+    ------
+    InvalidValue
+        If it is of another environment, or cannot be made so long.
+    """
+    if arguments.env and arguments.env != begun.env:
+        raise InvalidValue(
+            f"{arguments.out!r} holds a training of {begun.env}, not of {arguments.env}; leave out --env to go on with "
+            "it, or begin one in another --out without --resume"
+        )
+    return begun if arguments.steps is None else dataclasses.replace(begun, steps=arguments.steps)
+
+
+def trained_under(checkpoint: str) -> Scenario | None:
+    """The scenario of the training that a checkpoint lies in the folder of; None if there is none beside it.
+
+    Imports no torch, which a player of timed inference need not have.
+    """
+    from rtsim.errors import RtsimError, read_text
+    from rtsim.scenario import Scenario
+
+    path = Path(checkpoint).parent / "settings.json"
+    try:
+        if not path.exists():
+            return None
+        return Scenario.from_json(json.loads(read_text(path, "settings", 10**6))["plan"]["scenario"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, RtsimError):
+        return None
+
+
 def check_as_begun(arguments: Train, begun: Plan, plan: Plan, beside: Sequence[str] = ()) -> None:
     """Refuse flags beside ``--resume`` that say something else than what the training was begun with.
 
@@ -62,8 +96,9 @@ def check_as_begun(arguments: Train, begun: Plan, plan: Plan, beside: Sequence[s
     ------
     InvalidValue
     """
-    names = [name for name in said(arguments) if name not in (*BESIDE, *beside)]
-    if names and not (arguments.env and _same(arguments, begun, plan)):
+    names = [name for name in said(arguments) if name not in (*BESIDE, *beside, "env")]
+    timed = arguments.inference_time or arguments.profile  # without it there is nothing that could be the same
+    if names and not (arguments.env and timed and _same(arguments, begun, plan)):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
         raise InvalidValue(f"the training in {arguments.out!r} was begun with other settings; leave out {flags}")
 

@@ -10,16 +10,83 @@ from rtsim.cli import render
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from rtsim.learning import Outcome, Plan, Row
+    from rtsim.learning import Outcome, Plan, Reference, Row
 
 #: Lines of the printed curve.
 LINES = 10
 #: Share of the training whose scores are told beside those of the whole.
 LAST = 0.1
+CAPTIONS = (
+    f"score: mean reward of the episodes that ended; last {LAST:.0%}: of those in the last {LAST:.0%} of the training",
+    "delay: mean age of what actions were chosen on; inaction: share of the steps on which the default policy acted",
+    "stale: mean updates landed between an inference's start and its action; their staleness: while one was computed",
+    "virtual/real: how much faster than the environment's own rate the training ran",
+    "noop, random: players that learn nothing and are never late",
+)
 
 
-def tables(plan: Plan, outcomes: dict[int, Outcome]) -> None:
-    """A line per seed, and how the reward grew."""
+#: Most environment steps of each reference: a second or two.
+REFERENCE_STEPS = 3_000
+#: Episodes shorter than so many mean delays hardly see an action that was chosen in them.
+FEWEST_DELAYS = 2
+
+
+def tell(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, as_data: bool) -> None:
+    """Print what came of trainings, as tables or JSON, and on stderr if they could hardly learn anything."""
+    references = [] if interrupted else _references(plan)
+    with render.printing():
+        if as_data:
+            render.dump(as_json(plan, outcomes, interrupted, references))
+        else:
+            tables(plan, outcomes, references)
+    warning = too_late([_last(found.rows) for found in outcomes.values()])
+    if warning:
+        render.note(f"rtsim: {warning}")
+
+
+def _references(plan: Plan) -> list[Reference]:
+    """How a noop and a random player fare, which are never late."""
+    from rtsim.envs.worlds import environment
+    from rtsim.errors import RtsimError
+    from rtsim.learning import reference
+    from rtsim.learning.references import PLAYERS
+
+    found = []
+    try:
+        env = environment(plan.env)
+        try:
+            for player in PLAYERS:
+                steps = min(plan.steps, REFERENCE_STEPS)
+                found.append(reference(env, player, 0, steps, plan.scenario.step_mean))
+        finally:
+            env.close()
+    except RtsimError as error:  # the training is worth its tables without them
+        render.note(f"rtsim: no noop and random players to compare with: {error}")
+    return found
+
+
+def too_late(rows: list[Row]) -> str:
+    """What to say of episodes that are hardly longer than the delay; nothing if they are longer.
+
+    Parameters
+    ----------
+    rows : list of Row
+        One for each seed.
+    """
+    length = _mean([row.length for row in rows])
+    delay = _mean([row.delay for row in rows])
+    if math.isnan(length) or length >= FEWEST_DELAYS * delay:  # delay nan: no action ever acted
+        return ""
+    late = "no action came in time" if math.isnan(delay) else f"actions are {delay:.3g} steps late"
+    return (
+        f"episodes last {length:.3g} steps and {late} (means of the last {LAST:.0%} of the training), so the agent "
+        f"acts on few of its steps ({_percent(_mean([row.inaction for row in rows]))} inaction) and can hardly learn; "
+        "give a shorter --inference-time, a lower --fps, or an environment with longer episodes"
+    )
+
+
+def tables(plan: Plan, outcomes: dict[int, Outcome], references: list[Reference]) -> None:
+    """A line per seed and per reference, and how the reward grew."""
     from rtsim.learning import overall
     from rtsim.timing import units
 
@@ -48,10 +115,18 @@ def tables(plan: Plan, outcomes: dict[int, Outcome]) -> None:
         "seed", "steps", "time", "reward", "reward/s", "score", f"last {LAST:.0%}", "inaction", "non-noop",
         "delay (steps)", "stale (updates)", "updates", "their staleness", "virtual/real",
     ]  # fmt: skip
+    for each in references:
+        told = [each.player, str(each.steps), units.show(each.seconds), *map(_digits, each[3:5]), _digits(each.score)]
+        rows.append(told + ["-"] * (len(columns) - len(told)))
     render.table(f"Training in {plan.env}, {plan.scenario.rule}", columns, rows)
+    for text in CAPTIONS if references else CAPTIONS[:-1]:
+        render.line(text)
+    render.line("")
     curve = _curve(outcomes)
     columns = ["environment time", "steps", "reward/s [95 %]", "score [95 %]", "inaction", "non-noop", "evaluation"]
     render.table("Reward against time, between one line and the next", columns, curve, left=0)
+    few = "" if len(outcomes) > 1 else "; one seed has none"
+    render.line(f"means over the seeds; [95 %]: their Student t interval{few}")
 
 
 def _curve(outcomes: dict[int, Outcome]) -> list[list[str]]:
@@ -109,11 +184,11 @@ def _percent(value: float) -> str:
     return render.percent(None if math.isnan(value) else value)
 
 
-def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool) -> dict[str, Any]:
+def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, references: list[Reference]) -> dict[str, Any]:
     """The same numbers, and the whole curves; null where there is no value. Times in s, delays in steps."""
     from rtsim.learning import overall
 
-    def values(row: Row) -> dict[str, Any]:
+    def values(row: Row | Reference) -> dict[str, Any]:
         return {name: _known(value) for name, value in row._asdict().items()}
 
     return {
@@ -133,11 +208,12 @@ def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool) -> dict
             }
             for seed, found in outcomes.items()
         ],
+        "references": [values(each) for each in references],
     }
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _known(value: float | str) -> float | str | None:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def check_pictures(name: str) -> None:

@@ -20,6 +20,7 @@ from rtsim.learning.curve import Row, overall
 from rtsim.learning.learner import Gradient, Learner, Parameters, merged
 from rtsim.learning.memory import Batch, Memory, Recent
 from rtsim.learning.prioritised import Prioritised, SumTree
+from rtsim.learning.references import Reference, reference
 from rtsim.learning.reservoir import Reservoir
 from rtsim.learning.runs import Outcome, Plan, begin, plan_in, read_curve, train
 from rtsim.learning.scheduled import ScheduledTraining
@@ -42,6 +43,7 @@ __all__ = [
     "Prioritised",
     "Rainbow",
     "Recent",
+    "Reference",
     "Reservoir",
     "Row",
     "ScheduledTraining",
@@ -60,6 +62,7 @@ __all__ = [
     "plan_in",
     "prepare",
     "read_curve",
+    "reference",
     "save",
     "train",
     "train_plain",

@@ -281,7 +281,7 @@ def _errorbars(
 
 def _size_axis(ax: Axes, sizes: dict[int, list[tuple[int, int]]]) -> None:
     """Sizes side by side, those of one place in either depth at one place."""
-    labels = {0: "none\n0"}
+    labels = {0: f"{NO_DELAY}\n0"}
     for rank in range(1, max(map(len, sizes.values()), default=0) + 1):
         here = [found[rank - 1] for found in sizes.values() if rank <= len(found)]
         names = dict.fromkeys(_size(parameters) for parameters, _ in here)

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rtsim.errors import InvalidValue
 from rtsim.machine import about
 from rtsim.scenario import Scenario
@@ -85,33 +83,28 @@ def _fps(env: gymnasium.Env[Any, Any]) -> float:
 
 def _reference(cell: Cell, panel: Panel, env: gymnasium.Env[Any, Any], on_step: Tell) -> list[Counts]:
     """Nothing, or a random action at every step, without any delay."""
-    from rtsim.envs.default_policies import noop_of
-    from rtsim.learning.draws import episode_seed
+    from rtsim.learning.references import played
 
-    noop = noop_of(env)
-    chance, actions = np.random.default_rng([cell.seed, 1]), int(getattr(env.action_space, "n", 0))
     now: Counts = dict.fromkeys(("step", "actions", "default_steps", "updates", "episodes"), 0)
     now |= {"reward": 0.0, "ended": 0.0, "staleness": None}
     found, fps = [], _fps(env)
-    env.reset(seed=episode_seed(cell.seed, 0))
     score = 0.0
     size = max(cell.budget_steps // ROWS, 1)
-    while now["step"] < cell.budget_steps:
-        action = noop if cell.method == "noop" else int(chance.integers(actions))
-        _, reward, terminated, truncated, _ = env.step(action)
-        now["step"] += 1
-        now["actions"] += int(action != noop)
+    for step, (acted, reward, over) in zip(
+        range(1, cell.budget_steps + 1), played(env, cell.method, cell.seed), strict=False
+    ):
+        now["step"] = step
+        now["actions"] += int(acted)
         now["default_steps"] += int(cell.method == "noop")
-        now["reward"] += float(reward)
-        score += float(reward)
-        if terminated or truncated:
+        now["reward"] += reward
+        score += reward
+        if over:
             now["episodes"] += 1
             now["ended"] += score
             score = 0.0
-            env.reset(seed=episode_seed(cell.seed, now["episodes"]))
-        if now["step"] % size == 0:
-            found.append({**now, "seconds": now["step"] / fps})
-            on_step(now["step"])
+        if step % size == 0:
+            found.append({**now, "seconds": step / fps})
+            on_step(step)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -80,6 +80,9 @@ class Panel:
         Score of people, where one is published.
     demonstrations : int
         Steps of the scripted player that are learnt from first.
+    cpu_seconds : int
+        What a training takes on a core of an AMD EPYC, to tell before: ``max_time``, seed 0, 5 steps late, in figure 4
+        70; 0 where it was not measured.
     """
 
     env: str
@@ -89,6 +92,7 @@ class Panel:
     unit: str = "reward per episode"
     human: float | None = None
     demonstrations: int = 0
+    cpu_seconds: int = 0
 
     @property
     def endless(self) -> bool:
@@ -146,6 +150,10 @@ class Figure:
             if panel.env == env:
                 return panel
         raise UnknownName("panel", env, [panel.env for panel in self.panels], of=f"figure {self.number}")
+
+    def untrained(self, known: Collection[str]) -> tuple[Panel, ...]:
+        """The panels that are not among those of these environments."""
+        return tuple(panel for panel in self.panels if panel.env not in known)
 
     def cells(
         self, budget: int | None = None, quick: bool = False, only: tuple[str, ...] = (), seeds: tuple[int, ...] = SEEDS
@@ -229,10 +237,10 @@ _MDPS = (
     Panel("mdp:inaction", "mdp", 4_000, 300, "reward per step"),
     Panel("mdp:jump(n=10, p=0.99)", "mdp", 4_000, 300, "reward per step"),
 )
-_BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 10_000, 300)
-_FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 10_000, 300, "reward")
+_BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 10_000, 300, cpu_seconds=9)
+_FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 10_000, 300, "reward", cpu_seconds=10)
 _INVADERS = ("minatar:space_invaders(sticky=0)", "minatar:space_invaders(sticky=0.25)")
-_BLOCKS = Panel("blocks", "game-boy-small", 20_000, 200, demonstrations=16_000)
+_BLOCKS = Panel("blocks", "game-boy-small", 20_000, 200, demonstrations=16_000, cpu_seconds=72)
 _WALK = Panel("walk", "game-boy-small", 20_000, 200, "reward")
 # Human scores: Mnih et al. 2015, Extended Data Table 2.
 _ATARI = tuple(
@@ -260,7 +268,7 @@ FIGURES: Mapping[int, Figure] = {
         Figure(
             6,
             "Score against size of the network, Atari, DQN",
-            (*(Panel(env, "minatar-short", 10_000, 300) for env in _INVADERS), *_ATARI),
+            (*(Panel(env, "minatar-short", 10_000, 300, cpu_seconds=7) for env in _INVADERS), *_ATARI),
             ("sequential", "max_time"),
             (15, 30),
         ),
@@ -270,7 +278,7 @@ FIGURES: Mapping[int, Figure] = {
         Figure(
             14,
             "Score against size of the network, Atari, Rainbow",
-            (*(Panel(env, "minatar-rainbow", 10_000, 300) for env in _INVADERS), *(
+            (*(Panel(env, "minatar-rainbow", 10_000, 300, cpu_seconds=23) for env in _INVADERS), *(
                 Panel(p.env, "atari-rainbow-small", p.budget, p.quick, human=p.human) for p in _ATARI
             )),
             ("sequential", "max_time"),

@@ -37,7 +37,9 @@ def test_virtual_time_passes_five_times_as_fast_as_real_time(benchmark: Any) -> 
 
         benchmark.pedantic(round_, rounds=8)
         assert training.version >= 0.9 * (training.steps - 50) / 4
-        assert training.rows[-1].inaction < 0.01
+        # Beside what this rule leaves to the default policy, actions chosen in an episode that has ended act no more.
+        row = training.rows[-1]
+        assert row.inaction < 0.01 + scenario.workers * row.episodes / STEPS
         if benchmark.stats is not None:
             passed = STEPS * scenario.step_mean
             benchmark.extra_info["times_real"] = passed / benchmark.stats.stats.min

@@ -58,6 +58,18 @@ def test_what_was_not_finished_is_trained_and_the_rest_is_not(tmp_path: Path, ca
     assert table.read_text() == whole
 
 
+def test_panels_without_results_are_named_and_scores_have_units(tmp_path: Path, capsys) -> None:
+    code, out, _ = figures(capsys, "5", "--draw", "--out", str(tmp_path))
+    assert code == 0
+    (told,) = (line for line in out.splitlines() if line.startswith("not trained yet"))
+    # Three seeds of noop, random, no delay, and of four methods at five delays.
+    for name, steps in (("minatar:breakout(sticky=0)", "10,000"), ("blocks", "20,000")):
+        assert f"{name} ({3 * (3 + 4 * 5)} trainings of {steps} steps" in told
+    assert {"per", "step"} <= set(next(line for line in out.splitlines() if "mdp:inaction" in line).split())
+    _, out, _ = figures(capsys, "5", "--draw", "--out", str(tmp_path), "--json")
+    assert json.loads(out)["figures"][0]["untrained"] == ["minatar:breakout(sticky=0)", "blocks"]
+
+
 @pytest.mark.parametrize(
     "words, says",
     [

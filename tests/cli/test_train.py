@@ -16,8 +16,12 @@ import numpy as np
 import pytest
 import torch
 
+from rtsim.cli.arguments import Play
 from rtsim.cli.main import main
+from rtsim.cli.play import plan_of
+from rtsim.cli.trained import too_late
 from rtsim.learning import plan_in, read_curve
+from rtsim.learning.curve import Tally
 from rtsim.learning.memory import Recent
 from rtsim.learning.rows import HEADER
 from rtsim.learning.runs import alone_in
@@ -80,6 +84,45 @@ def test_train_goes_on_with_more_steps_as_if_it_had_never_stopped(tmp_path, caps
     capsys.readouterr()
     assert ran("train", "--out", str(parts), "--resume", "--steps", "600", "--json") == 0  # nothing left to do
     assert json.loads(capsys.readouterr().out)["seeds"][0]["virtual_to_real"] is None
+
+
+def test_train_whose_episodes_are_hardly_longer_than_the_delay_says_so_once(tmp_path, capsys) -> None:
+    late = ["--alg", "time_triggered", "--workers", "7", "--inference-time", "lognorm(mean=84ms, cv=0.1)"]
+    words = ["train", "--env", "CartPole-v1", *SMALL, "--steps", "400", "--row-steps", "20", "--seeds", "0", "1"]
+    for times, expected in ((late, 1), (["--inference-time", "30ms"], 0)):
+        assert ran(*words, *times, "--out", str(tmp_path / str(expected))) == 0
+        said = [line for line in capsys.readouterr().err.splitlines() if "can hardly learn" in line]
+        assert len(said) == expected
+    assert all("steps late" in line and "inaction" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("length", "delay", "says"),
+    [(9.0, 7.0, "7 steps late"), (9.0, math.nan, "no action came in time"), (14.0, 7.0, ""), (math.nan, 7.0, "")],
+)
+def test_episodes_are_too_short_below_twice_the_delay(length, delay, says) -> None:
+    row = Tally().row(0, 0.0)._replace(length=length, delay=delay, inaction=0.7)
+    assert says in too_late([row])
+    assert bool(too_late([row])) == bool(says)
+
+
+def test_train_tells_what_noop_and_random_players_get(tmp_path, capsys) -> None:
+    # On mdp:inaction the first step pays 1, others 1 after any action of an agent and 0 after the default policy's.
+    words = ["train", "--env", "mdp:inaction", "--inference-time", "3s", "--alg", "sequential", "--steps", "100"]
+    assert ran(*words, *SMALL, "--out", str(tmp_path / "a"), "--json") == 0
+    noop, random = json.loads(capsys.readouterr().out)["references"]
+    assert (noop["player"], noop["reward"], noop["score"]) == ("noop", 1, None)
+    assert (random["player"], random["steps"]) == ("random", 100)
+    assert random["reward"] >= 99
+    # CartPole pays 1 per step, and pushed to one side only it falls within eight to ten steps.
+    assert ran(*CART, "--steps", "200", "--out", str(tmp_path / "b"), "--json") == 0
+    noop, random = json.loads(capsys.readouterr().out)["references"]
+    assert noop["reward_rate"] == pytest.approx(50)
+    assert 8 <= noop["score"] == noop["length"] <= 10 < random["score"]
+    assert ran("train", "--resume", "--out", str(tmp_path / "b")) == 0
+    printed = capsys.readouterr().out
+    assert "\n noop" in printed
+    assert "players that learn nothing and are never late" in printed
 
 
 def begun(out: Path) -> subprocess.Popen:
@@ -192,6 +235,13 @@ def test_train_weights_feed_play(tmp_path, capsys) -> None:
     network = network_of(str(out / "seed-0" / "checkpoint.pt"), 6, SHAPE)
     assert network.architecture.name == "resnet15-k0.0625"
     capsys.readouterr()
+    agent = f"greedy:{out / 'seed-0' / 'checkpoint.pt'}"
+    for alg, law, remarks in (("max_time", "40ms", 0), ("max_time", "60ms", 1), ("exp_time", "40ms", 1)):
+        plan_of(Play(alg=alg, inference_time=law, agent=agent, game="blocks(level=9)"))
+        said = [line for line in capsys.readouterr().err.splitlines() if "was trained with other settings" in line]
+        assert len(said) == remarks
+        assert all(("60ms" in line) == (law == "60ms") for line in said)
+    capsys.readouterr()
 
 
 BAD = [
@@ -242,6 +292,8 @@ def test_train_refuses_to_overwrite_or_to_go_on_otherwise(tmp_path, capsys) -> N
         ([*CART, "--steps", "100"], "holds a training already"),
         (["train", "--resume", "--alg", "exp_time"], "begun with other settings; leave out --alg"),
         (["train", "--resume", *CART[1:], "--fps", "30"], "begun with other settings"),
+        (["train", "--resume", "--env", "blocks", "--steps", "5000"], "holds a training of CartPole-v1, not of blocks"),
+        (["train", "--resume", "--env", "CartPole-v1", "--alg", "exp_time"], "other settings; leave out --alg"),
         (["train", "--resume", "--steps", "5000"], "replay memory was cut down for"),
     ):
         assert ran(*words, "--out", str(out)) == 2
@@ -250,6 +302,7 @@ def test_train_refuses_to_overwrite_or_to_go_on_otherwise(tmp_path, capsys) -> N
         assert said.count("\n") == 1
         assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert ran(*CART, "--steps", "100", "--resume", "--out", str(out)) == 0  # the same flags again are fine
+    assert ran("train", "--env", "CartPole-v1", "--resume", "--out", str(out)) == 0
 
 
 @pytest.mark.parametrize("what", ["foreign", "damaged", "plain", "holes", "seed", "settings"])

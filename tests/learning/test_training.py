@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import gymnasium
@@ -54,27 +54,29 @@ def test_resume_gives_the_rest_of_the_curve_bit_for_bit(kind, tmp_path) -> None:
     assert load(file)[0].decisions == STEPS
 
 
+#: Killed by itself between two checkpoints.
 CHILD = """
-import sys, torch, gymnasium
+import os, signal, sys, torch, gymnasium
 from rtsim.learning import Settings, prepare, train_plain
 torch.set_num_threads(1)
-env, settings, file = gymnasium.make("CartPole-v1"), Settings.from_json(sys.argv[1]), sys.argv[2]
+class Killed(gymnasium.Wrapper):
+    steps = 0
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 300:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(action)
+env, settings, file = Killed(gymnasium.make("CartPole-v1")), Settings.from_json(sys.argv[1]), sys.argv[2]
 train_plain(env, prepare(env, settings, 4, checkpoint=file, every=130), 10**9, file, 130)
 """
 
 
 def test_resume_after_sigkill_is_bit_for_bit(tmp_path) -> None:
     file = tmp_path / "run.pt"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, DQN.to_json(), str(file)])
-    try:
-        deadline = time.monotonic() + 120
-        while not file.exists() and time.monotonic() < deadline and child.poll() is None:
-            time.sleep(0.01)
-        time.sleep(0.1)
-    finally:
-        child.kill()
-        child.wait()
+    command = [sys.executable, "-c", CHILD, DQN.to_json(), str(file)]
+    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
     learner, progress = load(file)
+    assert learner.decisions == 260
     target = learner.decisions + 200  # and their episodes fit into the spare places of the memory
     curve = train_plain(cart(), learner, target, progress=progress)
     whole = prepare(cart(), DQN, seed=4)

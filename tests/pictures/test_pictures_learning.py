@@ -69,7 +69,7 @@ def test_scores_stand_over_their_sizes_and_begin_without_delay(scores) -> None:
     )
     # Side by side, in any order that does not hide one behind the other.
     assert len({bars[0].get_xdata()[1] for bars in found.values()}) == 3
-    assert [text.get_text() for text in left.get_xticklabels()] == ["none\n0", "1M\n5 / 29", "100M\n70"]
+    assert [text.get_text() for text in left.get_xticklabels()] == ["no delay\n0", "1M\n5 / 29", "100M\n70"]
     across = {
         str(ax_line.get_label()): ax_line.get_ydata()[0]
         for ax_line in left.get_lines()

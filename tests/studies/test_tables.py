@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -123,3 +124,18 @@ def test_theory_beside_the_figures_is_that_of_the_worst_cases() -> None:
     late = 0.1 + 0.9 * (0.99 - 0.01 / 9) ** 70
     assert best("jump(n=10, p=0.99)", "time_triggered", 70, 2_000) == pytest.approx(late * (1 - 70 / 2_000))
     assert best("jump(n=10, p=0.99)", "max_time", 0, 100) == 1.0
+
+
+def test_the_readme_names_the_panels_of_every_table_that_comes_with_rtsim(pytestconfig) -> None:
+    text = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| `cells_")}
+    for number in {figure.table for figure in FIGURES.values()}:
+        rows = [row for row in shipped(number) if row.method not in ("noop", "random")]
+        name = f"`cells_{number}.csv`"
+        assert (name in lines) == bool(rows)
+        if not rows:
+            continue
+        _, _, panels, methods, delays, *_ = lines[name].split("|")
+        assert set(re.findall(r"`(.*?)`", panels)) == {row.panel for row in rows}
+        assert re.findall(r"`(.*?)`", methods) == list(dict.fromkeys(row.method for row in rows))
+        assert [int(word) for word in delays.split(",")] == sorted({row.delay_steps for row in rows})
