@@ -114,6 +114,10 @@ def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
         ],
         left=2,
     )
+    render.line(
+        "Scanned from above in steps of 2 %, from the rate at which all workers are always busy down to a hundredth of it: "
+        "each is the highest found. Deadlines and chunks are whole steps, so that a lower rate can have more inaction."
+    )
     _show_assumed(rate.key for rate in found)
 
 

@@ -14,8 +14,9 @@ from rtsim.planning.floor import Floor
 from rtsim.planning.plan import NoPlan, Plan, PlanDesign, Progress, confirm, plan, predict
 from rtsim.planning.rows import Row
 
-#: Bisections of a rate, in which it becomes known to a few in a thousand, and the share it is lowered by if it fails.
-HALVINGS, LOWER = 10, 0.98
+#: Rates looked at, each this share of the one above, down to that share of the capacity's; then so many bisections
+#: between the highest that meets the target and the one above it, in which it becomes known to 1 in 1000.
+LOWER, LOWEST, HALVINGS = 0.98, 0.01, 5
 
 
 @dataclass(frozen=True)
@@ -183,10 +184,11 @@ def highest_rates(
 ) -> list[Rate]:
     """The highest rate that each rule serves with all workers of the budget, highest first.
 
-    Bisected between the capacity's rate, at which all workers are always busy (no rule goes beyond), and a hundredth
-    of it. Deadlines and chunks are whole numbers of steps, so that inaction need not fall with the rate: a higher rate
-    that meets the target again can be missed. The first are simulated longer, and lowered by 2 % until the simulation
-    meets the target, until the first ``confirmed`` of them all have been.
+    Looked for from above, in steps of 2 %, from the capacity's rate, at which all workers are always busy (no rule goes
+    beyond), to a hundredth of it: deadlines and chunks are whole numbers of steps, so that inaction rises and falls
+    with the rate, and bisection could end at a low rate where a higher one meets the target again. What is narrower
+    than 2 % can be missed. The first are simulated longer, and lowered by 2 % until the simulation meets the target,
+    until the first ``confirmed`` of them all have been.
 
     Parameters
     ----------
@@ -223,19 +225,22 @@ def highest_rates(
 def _highest(design: PlanDesign, variant: Variant, workers: int, inaction: float) -> Rate:
     scenario = variant.scenario(design.base, workers)
     actions = workers * scenario.rule.actions_per_inference
-    high = actions / (scenario.duration_law.least_mean * (1.0 - inaction)) if scenario.duration_law.mean else 1e6
-    low, at = high / 100, None
+    busy = scenario.duration_law.least_mean * (1.0 - inaction)
+    high = most = actions / busy if busy else 1e6
     # The capacity's own rate first: constant times reach it.
-    if (row := _at(design, variant, workers, high)).inaction <= inaction + 1e-9:
-        return _rate(row, high)
-    for _ in range(HALVINGS):
-        middle = float(np.sqrt(low * high))
-        row = _at(design, variant, workers, middle)
-        if row.inaction <= inaction + 1e-9:
-            low, at = middle, row
+    fps, row = high, _at(design, variant, workers, high)
+    while row.inaction > inaction + 1e-9:
+        high, fps = fps, fps * LOWER
+        if fps < most * LOWEST:
+            return _rate(row, 0.0)
+        row = _at(design, variant, workers, fps)
+    for _ in range(HALVINGS if fps < high else 0):
+        middle = float(np.sqrt(fps * high))
+        if (tried := _at(design, variant, workers, middle)).inaction <= inaction + 1e-9:
+            fps, row = middle, tried
         else:
             high = middle
-    return _rate(at or row, low if at else 0.0)
+    return _rate(row, fps)
 
 
 def _at(design: PlanDesign, variant: Variant, workers: int, fps: float) -> Row:

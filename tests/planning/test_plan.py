@@ -83,6 +83,17 @@ def test_highest_rate_of_fresh_starts_is_that_of_the_longest_inference():
     assert rates[0].fps == pytest.approx(20.0, rel=0.02)
 
 
+def test_highest_rate_is_found_above_rates_that_miss_the_target():
+    # At 12 fps a mean inference is 1.008 steps long, so that it often ends a step late; at 30 fps it is not.
+    design = PlanDesign(
+        Scenario("sequential", "lognorm(mean=84ms, cv=0.1)"), WorstCase(1.0), 4, alg=("chunking(size=8)",)
+    )
+    found = highest_rates(design, 0.01)[0]
+    missed = predict(replace(design, base=design.base.with_(step_time="12fps")), design.variants[0], 4)
+    assert missed.inaction > 0.01 >= found.inaction_fraction
+    assert found.fps > 30
+
+
 def test_break_even_is_where_the_larger_models_score_pays_for_its_delay():
     def of(time: str) -> PlanDesign:
         base = Scenario("sequential", time, step_time=0.02, steps=500)
