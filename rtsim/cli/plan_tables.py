@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
 
 if TYPE_CHECKING:
-    from rtsim.planning import Plan, Row
+    from rtsim.planning import Measured, Plan, Row
     from rtsim.planning.break_even import BreakEven
     from rtsim.planning.inverse import Rate, Verdict
     from rtsim.planning.rows import Simulated
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def show_plan(found: Plan, everything: bool) -> None:
     """Settings, ranking, front, learners, floor and the best row in words."""
-    from rtsim.planning.rows import representatives
+    from rtsim.planning import Measured
     from rtsim.timing import units
 
     design, base = found.design, found.design.base
@@ -24,18 +25,26 @@ def show_plan(found: Plan, everything: bool) -> None:
         f"inference {base.inference_time} (mean {units.show(base.inference_time.mean)}), step "
         f"{units.show(base.step_mean)}; {design.environment.name}; up to {design.max_workers} workers"
     )
-    rows = sorted(found.rows, key=lambda row: row.value) if everything else representatives(found.rows)
+    rows = sorted(found.rows, key=lambda row: row.value) if everything else found.representatives
     what = "Every row" if everything else "The best of every rule and its options, with the fewest workers for it"
-    _table(f"{what}; regret in reward per second", rows)
+    _table(f"{what}; regret in reward per second (of never acting: {_number(_never(found))})", rows)
     _table("Pareto front: more workers for less regret", found.front)
+    if any(row.source == row.inaction_source == "simulated" for row in [*rows, *found.front]):
+        render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
+    curve = " by the delay curve, whose own intervals are not in it" if isinstance(design.environment, Measured) else ""
     render.line(
-        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}): {_number(floor.regret_per_s)} per "
-        f"second, {render.percent(floor.inaction_fraction)} inaction, actions {floor.delay_steps_mean:.2f} steps old."
+        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}){curve}: "
+        f"{_number(floor.regret_per_s)} per second, {render.percent(floor.inaction_fraction)} inaction, actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
-        render.line(f"Best: {in_words(best)}.")
+        render.line(f"Best: {in_words(best, _never(found), found.unsure(best))}.")
+
+
+def _never(found: Plan) -> float:
+    """Regret of never acting, reward per second: the scale of all others."""
+    return found.design.environment.default_cost / found.design.base.step_mean
 
 
 #: What ranking these rules assumes of the network.
@@ -71,12 +80,7 @@ def _show_notes(found: Plan) -> None:
                 f"The delay curve ends at {environment.curve.longest} steps; longer delays, up to {longest} here, are "
                 "charged what its last point is."
             )
-        best = found.best
-        if best is not None and best.prediction is not None:
-            width = environment.uncertainty(best.prediction.inaction, best.prediction.delays)
-            if width is not None:
-                rate = _number(width / found.design.base.step_mean)
-                render.line(f"The delay curve's own intervals leave ± {rate} per second on the regret of the best row.")
+        _show_curve(found, environment)
     learning = found.learning
     if learning is None:
         render.line("Learning: nobody learns, as no --learning-time is given.")
@@ -89,6 +93,26 @@ def _show_notes(found: Plan) -> None:
         f"{learning.transitions_per_step:.3f} transitions per step, {updates} updates per "
         "second. What that costs in regret is unknown: no formula tells it for a given environment."
     )
+
+
+def _show_curve(found: Plan, environment: Measured) -> None:
+    """How far a measured curve is to be trusted."""
+    best = found.best
+    if best is not None and (width := found.unsure(best)):
+        render.line(
+            f"The delay curve's own intervals leave ± {_number(width)} per second on the regret of the best row. Rows that "
+            "neither they nor a smooth curve instead of straight lines tell apart count as equal, and fewer workers win."
+        )
+    if min(row.value for row in found.rows) < 0 or environment.default_cost < 0:
+        render.line(
+            "Negative regrets: in the delay curve late actions, or the default policy, earn more than the policy without "
+            "delay; by chance, or because another policy would be better."
+        )
+    if environment.curve.unsure:
+        render.line(
+            "Nothing in the delay curve costs more than its 95 % intervals: the ranking below rests on chance; measure "
+            "longer, e.g. rtsim measure with more --runs and --steps."
+        )
 
 
 def show_chosen(row: Row, says: str) -> None:
@@ -115,8 +139,8 @@ def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
         left=2,
     )
     render.line(
-        "Scanned from above in steps of 2 %, from the rate at which all workers are always busy down to a hundredth of it: "
-        "each is the highest found. Deadlines and chunks are whole steps, so that a lower rate can have more inaction."
+        "Scanned from above in steps of 2 %, from the rate at which all workers are always busy down to a hundredth of "
+        "it: each is the highest found. Deadlines and chunks are whole steps, so that a lower rate can have more inaction."
     )
     _show_assumed(rate.key for rate in found)
 
@@ -158,16 +182,22 @@ def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> 
     )
 
 
-def in_words(row: Row) -> str:
-    """A row as a sentence's part."""
+def in_words(row: Row, never: float = 0.0, unsure: float = 0.0) -> str:
+    """A row as a sentence's part; as a share of what ``never`` acting costs, if given.
+
+    ``unsure`` is the half width of the interval that a delay curve leaves, reward per second.
+    """
     text = _who(row)
     sure = row.simulated if row.confirmed else None
+    scale = f", {100 * row.value / never:.1f} % of never acting's {_number(never)}" if never > 0 else ""
     if sure is None:
-        return f"{text}, {_number(row.regret_per_s)} per second ({row.source})"
+        half = f" ± {unsure:.2g}" if unsure else ""
+        return f"{text}, {_number(row.regret_per_s)}{half} per second{scale} ({row.source})"
     mark = f"; {row.source} {_number(row.regret_per_s)}" if row.source != "simulated" else ""
     disagrees = f", which disagrees in {row.disagrees}" if row.disagrees else ""
     return (
-        f"{text}, {_number(sure.regret_per_s)}{_half(sure.regret_per_s_ci95)} per second (simulated{mark}{disagrees}), "
+        f"{text}, {_number(sure.regret_per_s)}{_half(sure.regret_per_s_ci95, unsure=unsure)} per second{scale} "
+        f"(simulated{mark}{disagrees}{'; ± with the delay curve' if unsure else ''}), "
         f"{render.percent(sure.inaction_fraction)} inaction"
     )
 
@@ -214,10 +244,12 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _half(interval: tuple[float, float] | None, scale: float = 1.0, digits: int | None = None) -> str:
+def _half(
+    interval: tuple[float, float] | None, scale: float = 1.0, digits: int | None = None, unsure: float = 0.0
+) -> str:
     if interval is None:
         return ""
-    half = scale * (interval[1] - interval[0]) / 2
+    half = math.hypot(scale * (interval[1] - interval[0]) / 2, unsure)
     return f" ± {half:.2g}" if digits is None else f" ± {half:.{digits}f}"
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from rtsim import theory
 from rtsim.cli.main import main
-from rtsim.planning import NoPlan, PlanDesign, WorstCase, closed_form, plan
+from rtsim.delay_curve import DelayCurve
+from rtsim.pictures import plot_pareto
+from rtsim.planning import Measured, NoPlan, PlanDesign, WorstCase, closed_form, plan
 from rtsim.planning.break_even import break_even
 from rtsim.planning.inverse import Target, fewest_workers, highest_rates
 from rtsim.planning.plan import confirm, predict
@@ -155,6 +157,55 @@ def test_curve_measured_at_another_rate_is_refused(capsys: pytest.CaptureFixture
     assert "The delay curve's own intervals leave" in capsys.readouterr().out
     assert main(at_its_rate) == 2
     assert "--default-cost" in capsys.readouterr().err
+
+
+def curve_file(path: Path, rewards: dict[int, float], interval: float, default: float = 0.0) -> str:
+    points = [{"delay_steps": k, "reward_per_step": r, "interval": interval} for k, r in rewards.items()]
+    data = {"schema": "rtsim.delay_curve/1", "points": points, "default": {"reward_per_step": default, "interval": 0}}
+    path.write_text(json.dumps(data))
+    return str(path)
+
+
+def test_curve_that_tells_no_rules_apart_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    curve = curve_file(tmp_path / "flat.json", {0: 1.0, 4: 1.0}, 0.0, 1.0)
+    assert main([*ARGUMENTS, "--delay-curve", curve]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "flat, 1 per step" in err
+
+
+def test_fewer_workers_win_where_the_curve_does_not_tell_rows_apart(tmp_path: Path):
+    rewards = {0: 1.0, 4: 0.6, 8: 0.2}  # straight: a smooth curve says the same
+
+    def best(interval: float):
+        curve = DelayCurve.load(curve_file(tmp_path / "curve.json", rewards, interval))
+        found = plan(PlanDesign(BASE, Measured(curve), 6, alg=("exp_time",), seeds=2))
+        return found, found.best
+
+    (sure, exact), (unsure, rough) = best(0.0), best(2.0)
+    assert exact.workers > rough.workers
+    # The same regret on both, once the rewards of the two at every delay are weighed by hand.
+    lost = [
+        np.append((1 - row.prediction.inaction) * unsure.design.environment.curve.weights(row.prediction.delays), 0)
+        for row in (exact, rough)
+    ]
+    by_hand = np.linalg.norm(2.0 * (lost[0] - lost[1])) / 0.02
+    assert unsure.unsure(exact, rough) == pytest.approx(by_hand)
+    assert 0 < rough.value - exact.value < unsure.unsure(rough, exact)
+    assert sure.unsure(exact, rough) == pytest.approx(0, abs=1e-9)
+
+
+def test_negative_regrets_of_a_noisy_curve_are_drawn_and_explained(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    curve = curve_file(tmp_path / "noisy.json", {0: 0.01, 2: 0.02, 8: 0.03}, 0.02)
+    words = [*ARGUMENTS, "--alg", "exp_time", "--delay-curve", curve]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "Negative regrets" in out
+    assert "rests on chance" in out
+    found = plan(PlanDesign(BASE, Measured(DelayCurve.load(curve)), 4, alg=("exp_time",), seeds=2))
+    low, high = plot_pareto(found).get_ylim()
+    assert all(low < row.value < high for row in found.rows)
+    assert min(row.value for row in found.rows) < 0
 
 
 @pytest.mark.parametrize(
