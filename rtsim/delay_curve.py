@@ -177,8 +177,8 @@ class DelayCurve:
 
         The two intervals add in squares: they are independent measurements. False where a point has no interval.
 
-        >>> DelayCurve((Point(0, 1.0, 0.2), Point(2, 0.8, 0.2))).unsure, DelayCurve((Point(0, 1.0), Point(2, 0.8))).unsure
-        (True, False)
+        >>> [DelayCurve((Point(0, 1.0, width), Point(2, 0.8, width))).unsure for width in (0.2, 0.1)]
+        [True, False]
         """
         if (widths := self.widths) is None:
             return False

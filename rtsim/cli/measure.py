@@ -138,8 +138,8 @@ def _warn_of_curve(found: Predictability) -> None:
         )
     elif curve.unsure:
         render.note(
-            "rtsim: no delay, nor the default policy, costs more reward than the 95 % intervals: a plan from this curve "
-            "would rest on chance; give more --runs or --steps"
+            "rtsim: no delay, nor the default policy, costs more reward than the 95 % intervals: a plan from this "
+            "curve would rest on chance; give more --runs or --steps"
         )
 
 
@@ -197,9 +197,7 @@ def _tell_which_p(arguments: Measure, found: Predictability) -> None:
     text = f"For rtsim plan: --delay-curve with the file of --out; or --p-minimax {p:.4f}, the p of rewards"
     if (worst := found.misfit) is None:
         scale = curve.points[0].reward_per_step - curve.default_reward
-        render.line(
-            f"{text}, which fits: regret is then in units of the advantage without delay, {scale:.4g} per step."
-        )
+        render.line(f"{text}, which fits (unit of regret: the advantage without delay, {scale:.4g} per step).")
         return
     fitted = found.fitted(worst.delay_steps)
     render.line(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rtsim.planning.break_even import BreakEven
     from rtsim.planning.inverse import Rate, Verdict
     from rtsim.planning.rows import Simulated
+    from rtsim.planning.scan import Highest
 
 
 def show_plan(found: Plan, everything: bool) -> None:
@@ -33,10 +34,13 @@ def show_plan(found: Plan, everything: bool) -> None:
         render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
-    curve = " by the delay curve, whose own intervals are not in it" if isinstance(design.environment, Measured) else ""
+    curve = ""
+    if isinstance(design.environment, Measured):
+        curve = " by the delay curve, whose own intervals are not in it"
     render.line(
         f"Floor that no rule can beat with {floor.workers} workers ({floor.source}){curve}: "
-        f"{_number(floor.regret_per_s)} per second, {render.percent(floor.inaction_fraction)} inaction, actions {floor.delay_steps_mean:.2f} steps old."
+        f"{_number(floor.regret_per_s)} per second, {render.percent(floor.inaction_fraction)} inaction, "
+        f"actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
         render.line(f"Best: {in_words(best, _never(found), found.unsure(best))}.")
@@ -58,7 +62,7 @@ def _show_assumed(keys: Iterable[str]) -> None:
     """What is assumed of the rules shown, by their keys."""
     shown = {key.partition("(")[0].partition(",")[0] for key in keys}
     for rule in sorted(shown & set(ASSUMED)):
-        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --alg without it leaves it out.")
+        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --without {rule} leaves it out.")
 
 
 def _show_notes(found: Plan) -> None:
@@ -100,13 +104,14 @@ def _show_curve(found: Plan, environment: Measured) -> None:
     best = found.best
     if best is not None and (width := found.unsure(best)):
         render.line(
-            f"The delay curve's own intervals leave ± {_number(width)} per second on the regret of the best row. Rows that "
-            "neither they nor a smooth curve instead of straight lines tell apart count as equal, and fewer workers win."
+            f"The delay curve's own intervals leave ± {_number(width)} per second on the regret of the best row. "
+            "Rows that neither they nor a smooth curve instead of straight lines tell apart count as equal, and fewer "
+            "workers win."
         )
     if min(row.value for row in found.rows) < 0 or environment.default_cost < 0:
         render.line(
-            "Negative regrets: in the delay curve late actions, or the default policy, earn more than the policy without "
-            "delay; by chance, or because another policy would be better."
+            "Negative regrets: in the delay curve late actions, or the default policy, earn more than the policy "
+            "without delay; by chance, or because another policy would be better."
         )
     if environment.curve.unsure:
         render.line(
@@ -140,9 +145,36 @@ def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
     )
     render.line(
         "Scanned from above in steps of 2 %, from the rate at which all workers are always busy down to a hundredth of "
-        "it: each is the highest found. Deadlines and chunks are whole steps, so that a lower rate can have more inaction."
+        "it: each is the highest found. Deadlines and chunks are whole steps, so that a lower rate can have more "
+        "inaction."
     )
     _show_assumed(rate.key for rate in found)
+
+
+def show_longest(found: Sequence[Highest], says: str, given: float) -> None:
+    """How much shorter inferences must be, rule by rule; ``given`` is their mean, seconds."""
+    from rtsim.timing import units
+
+    render.table(
+        f"Longest inference with {says}: the given law, mean {units.show(given)}, times a factor of at most 1",
+        ["rule", "source", "workers", "factor", "mean", "inaction [95 %]", "delay steps"],
+        [
+            [
+                row.key,
+                row.source + (", simulated" if row.confirmed and row.source != "simulated" else ""),
+                str(row.workers),
+                f"{factor:.3f}" if factor else "none",
+                units.show(factor * given) if factor else "-",
+                render.percent(row.inaction)
+                + _interval(row.simulated.inaction_fraction_ci95 if row.simulated else None, 100),
+                render.number(row.delay_steps_mean),
+            ]
+            for factor, row in found
+        ],
+        left=2,
+    )
+    render.line("Scanned from above in steps of 2 % down to a hundredth of the given times: each is the longest found.")
+    _show_assumed(row.key for _, row in found)
 
 
 def show_family(found: Sequence[Verdict], parameters: Mapping[str, int], says: str) -> None:

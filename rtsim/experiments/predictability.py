@@ -142,7 +142,9 @@ class Predictability:
         away = []
         for point in late:
             fitted, width = self.fitted(point.delay_steps), point.interval
-            assert fitted is not None and width is not None and first.interval is not None
+            assert fitted is not None
+            assert width is not None
+            assert first.interval is not None
             half = math.hypot(width, first.interval * self.rewards.value**point.delay_steps)
             off = abs(point.reward_per_step - fitted)
             away.append(

@@ -22,6 +22,7 @@ from rtsim.planning.rows import Row, Simulated, better, fewest, front, represent
 from rtsim.planning.tabular import Tabular
 from rtsim.regret import RegretCurve, reference, regret_over_seeds
 from rtsim.scenario import MAX_WORKERS, Scenario
+from rtsim.schedulers import RuleSpec
 from rtsim.timing.units import whole
 from rtsim.version import __version__
 
@@ -59,6 +60,8 @@ class PlanDesign:
     max_workers, max_learners : int
     alg : tuple of str
         Rules to rank instead of all.
+    without : tuple of str
+        Rules to leave out: all options of a rule that is named alone, else these options.
     seeds : int
         Of a confirming simulation.
     """
@@ -69,6 +72,7 @@ class PlanDesign:
     max_learners: int | None = None
     alg: tuple[str, ...] = ()
     seeds: int = 5
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         whole(self.max_workers, "max_workers", 1, MOST_WORKERS)
@@ -84,8 +88,13 @@ class PlanDesign:
 
     @cached_property
     def variants(self) -> list[Variant]:
-        """Every rule with its options and mailbox."""
-        return variants(self.base, self.alg)
+        """Every rule with its options and mailbox, less those left out."""
+        out = [RuleSpec.of(text) for text in self.without]
+        bare = {rule.name for rule, text in zip(out, self.without, strict=True) if "(" not in text}
+        found = [each for each in variants(self.base, self.alg) if each.rule not in out and each.rule.name not in bare]
+        if not found:
+            raise InvalidValue(f"without {', '.join(self.without)} there is no rule left to rank")
+        return found
 
     def floor(self, workers: int) -> Floor:
         """The regret no rule among these can beat with so many workers."""
@@ -103,6 +112,7 @@ class PlanDesign:
             "max_workers": self.max_workers,
             "max_learners": self.max_learners,
             "alg": list(self.alg) or "all",
+            "without": list(self.without),
             "seeds": self.seeds,
             "rtsim": __version__,
         }

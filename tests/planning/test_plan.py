@@ -16,7 +16,7 @@ from rtsim.delay_curve import DelayCurve
 from rtsim.pictures import plot_pareto
 from rtsim.planning import Measured, NoPlan, PlanDesign, WorstCase, closed_form, plan
 from rtsim.planning.break_even import break_even
-from rtsim.planning.inverse import Target, fewest_workers, highest_rates
+from rtsim.planning.inverse import Target, fewest_workers, highest_rates, longest_inferences
 from rtsim.planning.plan import confirm, predict
 from rtsim.scenario import Scenario
 from tests.bench import plan_accuracy
@@ -94,6 +94,39 @@ def test_highest_rate_is_found_above_rates_that_miss_the_target():
     missed = predict(replace(design, base=design.base.with_(step_time="12fps")), design.variants[0], 4)
     assert missed.inaction > 0.01 >= found.inaction_fraction
     assert found.fps > 30
+
+
+def test_longest_inference_of_many_workers_is_that_of_the_capacity():
+    # Constant times, three workers at 20 ms a step: 60 ms, whatever they were before.
+    design = PlanDesign(
+        Scenario("sequential", "150ms", step_time=0.02, steps=500), WorstCase(0.9), 3, alg=("exp_time",)
+    )
+    assert longest_inferences(design, Target(inaction=0.0))[0].value == pytest.approx(60 / 150, rel=2e-3)
+    short = replace(design, base=design.base.with_(inference_time="50ms"))
+    assert longest_inferences(short, Target(inaction=0.0))[0].value == 1.0
+
+
+def test_rules_left_out_are_not_ranked():
+    keys = {variant.key for variant in PlanDesign(BASE, WorstCase(0.9), 4).variants}
+    left = {v.key for v in PlanDesign(BASE, WorstCase(0.9), 4, without=("chunking(size=8)", "pipeline")).variants}
+    assert keys - left == {"chunking(size=8)", "pipeline(layers=workers)"}
+
+
+def test_refusal_names_what_comes_nearest_to_what_was_asked():
+    design = PlanDesign(BASE, WorstCase(0.0), 2, alg=("chunking(size=2)", "chunking(size=8)"), seeds=2)
+    with pytest.raises(NoPlan, match=r"nearest, chunking\(size=8\) with"):
+        fewest_workers(plan(design), Target(inaction=0.0))
+
+
+def test_break_even_takes_the_fewest_workers_that_do():
+    # An inference of a tenth of a step: more than one worker changes nothing.
+    designs = {
+        name: PlanDesign(Scenario("sequential", time, step_time=0.02, steps=500), WorstCase(1.0), 8, seeds=2)
+        for name, time in (("small", "2ms"), ("large", "39ms"))
+    }
+    found = break_even(designs, {"small": 0.45, "large": 1.0})[0]
+    small = found.smaller_row if found.smaller == "small" else found.larger_row
+    assert small.workers == 1
 
 
 def test_break_even_is_where_the_larger_models_score_pays_for_its_delay():
@@ -223,6 +256,9 @@ def test_negative_regrets_of_a_noisy_curve_are_drawn_and_explained(capsys: pytes
         (["--score", "a=1", "b=2"], "--profile"),
         (["--highest-rate", "--target", "1"], "--inaction-target"),
         (["--p-minimax", "2"], "probability"),
+        (["--p-minimax", "0.9", "--alg", "exp_time", "--without", "exp_time"], "no rule left"),
+        (["--highest-rate", "--longest-inference"], "different questions"),
+        (["--inference-time", "84ms±10%", "--p-minimax", "0.9"], '"lognorm(mean=84ms, cv=0.1)"'),
         (["--p-minimax", "0.9", "--alg", "pipeline(layers=9)"], "one for each layer"),
         (["--p-minimax", "0.9", "--step-time", "1us", "--fps", ""], "at least --steps 200000"),
     ],
