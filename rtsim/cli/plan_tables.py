@@ -30,7 +30,9 @@ def show_plan(found: Plan, everything: bool) -> None:
     what = "Every row" if everything else "The best of every rule and its options, with the fewest workers for it"
     _table(f"{what}; regret in reward per second (of never acting: {_number(_never(found))})", rows)
     _table("Pareto front: more workers for less regret", found.front)
-    if any(row.source == row.inaction_source == "simulated" for row in [*rows, *found.front]):
+    if render.console().width < WIDE:
+        render.line(f"± means simulated. A terminal of {WIDE} columns, a pipe or --json show more; delay is in steps.")
+    elif any(row.source == row.inaction_source == "simulated" for row in [*rows, *found.front]):
         render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
@@ -50,6 +52,9 @@ def _never(found: Plan) -> float:
     """Regret of never acting, reward per second: the scale of all others."""
     return found.design.environment.default_cost / found.design.base.step_mean
 
+
+#: Columns of the terminal from which on the table has all of its own; --json has them always.
+WIDE = 150
 
 #: What ranking these rules assumes of the network.
 ASSUMED = {
@@ -239,9 +244,10 @@ def _who(row: Row) -> str:
 
 
 def _table(title: str, rows: Sequence[Row]) -> None:
-    cells = [_cells(row) for row in rows]
+    wide = render.console().width >= WIDE
+    cells = [(_cells if wide else _few_cells)(row) for row in rows]
     if cells:
-        render.table(title, list(cells[0]), [list(each.values()) for each in cells], left=2)
+        render.table(title, list(cells[0]), [list(each.values()) for each in cells], left=1 + wide)
 
 
 def _cells(row: Row) -> dict[str, str]:
@@ -263,6 +269,18 @@ def _cells(row: Row) -> dict[str, str]:
         "simulated regret": _number(sure.regret_per_s) + _half(sure.regret_per_s_ci95) if sure and told else "-",
         "simulated inaction": _share(sure),
         "note": f"disagrees: {row.disagrees}" if row.disagrees else "",
+    }
+
+
+def _few_cells(row: Row) -> dict[str, str]:
+    """A row of the table on a narrow terminal: what is known best, with its interval where it is simulated."""
+    sure = row.simulated
+    return {
+        "rule": row.key,
+        "workers": str(row.workers),
+        "regret per s": _number(row.value) + _half(sure.regret_per_s_ci95 if sure else None),
+        "inaction": render.percent(row.inaction, 1),
+        "delay": render.number(sure.delay_steps_mean if sure else row.delay_steps_mean),
     }
 
 

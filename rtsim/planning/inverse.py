@@ -100,7 +100,7 @@ def fewest_workers(found: Plan, target: Target) -> Row:
             found.rows[number] = tried
             if target.met(tried):
                 return tried
-    floor, nearest = found.floors[-1], min(found.rows, key=target.missed_by)
+    floor, nearest = found.floors[-1], min(found.rows, key=lambda row: (round(target.missed_by(row), 2), row.workers))
     if not nearest.confirmed:
         nearest = confirm(found.design, nearest)
     told = (

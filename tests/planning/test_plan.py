@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from rtsim import theory
+from rtsim.cli import render
 from rtsim.cli.main import main
 from rtsim.delay_curve import DelayCurve
 from rtsim.pictures import plot_pareto
@@ -176,6 +178,17 @@ def test_plan_prints_what_its_json_says(capsys: pytest.CaptureFixture[str], tmp_
     assert f"Best: {best['key']} with {best['workers']} workers, {best['simulated']['regret_per_s']:.4g}" in text
     assert "closed form" in text
     assert (tmp_path / "front.csv").read_text().startswith("key,workers,")
+
+
+def test_table_of_a_narrow_terminal_wraps_no_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(render, "console", lambda: Console(width=80, color_system=None))
+    words = [*ARGUMENTS, "--p-minimax", "0.9", "--alg", "earliest_deadline(deadline=p99)", "exp_time"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if "earliest_deadline(deadline=p99)" in line)
+    assert "±" in row
+    assert "%" in row
+    assert len(row) <= 80
 
 
 def test_curve_measured_at_another_rate_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
