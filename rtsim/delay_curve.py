@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import PchipInterpolator
 
 from rtsim.errors import FileProblem, InvalidValue, read_text, write_atomically
 
@@ -125,18 +126,65 @@ class DelayCurve:
         at, rewards = self._columns()
         return np.asarray(rewards[0] - np.interp(np.asarray(delays, dtype=np.float64), at, rewards), dtype=np.float64)
 
-    def uncertainty(self, delays: ArrayLike) -> Floats | None:
-        """Half widths of the 95 % intervals of :meth:`lost`, or None if a point has none.
+    def weights(self, delays: ArrayLike) -> Floats:
+        """How much of each point's reward is earned at these probabilities of 0, 1, 2, … steps.
 
-        Both points' intervals add in squares: they are independent measurements.
+        Parameters
+        ----------
+        delays : array_like, shape (n,)
+
+        Returns
+        -------
+        float64, shape (points,)
+
+        >>> DelayCurve((Point(0, 1.0), Point(2, 0.8), Point(6, 0.4))).weights([0.5, 0.0, 0.0, 0.0, 0.5])
+        array([0.5 , 0.25, 0.25])
         """
-        if any(point.interval is None for point in self.points):
-            return None
-        at = np.array([point.delay_steps for point in self.points], dtype=np.float64)
-        widths = np.array([point.interval for point in self.points], dtype=np.float64)
-        wanted = np.asarray(delays, dtype=np.float64)
-        found = np.hypot(np.interp(wanted, at, widths), widths[0])
-        return np.where(wanted == 0, 0.0, found)
+        at, _ = self._columns()
+        probabilities = np.asarray(delays, dtype=np.float64)
+        steps = np.arange(len(probabilities))
+        return np.array([probabilities @ np.interp(steps, at, unit) for unit in np.eye(len(at))])
+
+    def bend(self, delays: ArrayLike) -> float:
+        """How much more a smooth curve through the points earns at these probabilities of 0, 1, 2, … steps.
+
+        Than the straight lines between them: monotone cubics (PCHIP) take their place. What lies between the points is
+        not known better than that.
+
+        >>> DelayCurve((Point(0, 1.0), Point(2, 0.2), Point(4, 0.0))).bend([0.0, 1.0]) < 0  # a hollow curve
+        True
+        """
+        at, rewards = self._columns()
+        probabilities = np.asarray(delays, dtype=np.float64)
+        steps = np.minimum(np.arange(len(probabilities)), at[-1])
+        smooth = PchipInterpolator(at, rewards)(steps)
+        return float(probabilities @ (smooth - np.interp(steps, at, rewards)))
+
+    @property
+    def widths(self) -> Floats | None:
+        """Half widths of the points' 95 % intervals, then the default's (0 if unknown); None if a point has none."""
+        found = [point.interval for point in self.points]
+        return None if None in found else np.array([*found, self.default_interval or 0.0], dtype=np.float64)
+
+    @property
+    def constant(self) -> bool:
+        """Whether the same is earned at every delay."""
+        return len({point.reward_per_step for point in self.points}) == 1
+
+    @property
+    def unsure(self) -> bool:
+        """Whether no delay, nor the default policy, earns less than no delay by more than its 95 % interval.
+
+        The two intervals add in squares: they are independent measurements. False where a point has no interval.
+
+        >>> [DelayCurve((Point(0, 1.0, width), Point(2, 0.8, width))).unsure for width in (0.2, 0.1)]
+        [True, False]
+        """
+        if (widths := self.widths) is None:
+            return False
+        _, rewards = self._columns()
+        lost = rewards[0] - np.append(rewards[1:], rewards[0] if self.default_reward is None else self.default_reward)
+        return bool((lost <= np.hypot(widths[1:], widths[0])).all())
 
     def _columns(self) -> tuple[Floats, Floats]:
         return (

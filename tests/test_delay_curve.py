@@ -10,6 +10,7 @@ import pytest
 
 from rtsim.delay_curve import DelayCurve, Point
 from rtsim.errors import FileProblem, InvalidValue
+from rtsim.planning import Measured
 
 GOOD = {
     "schema": "rtsim.delay_curve/1",
@@ -35,10 +36,11 @@ def test_curve_read_and_written_is_the_same_with_what_else_the_file_says(tmp_pat
 def test_loss_is_linear_between_points_and_level_beyond():
     curve = DelayCurve((Point(0, 1.0, 0.03), Point(4, 0.6, 0.04)))
     np.testing.assert_allclose(curve.lost([0, 1, 4, 9]), [0.0, 0.1, 0.4, 0.4])
-    found = curve.uncertainty([0, 4])
-    assert found is not None
-    np.testing.assert_allclose(found, [0.0, 0.05])  # 3-4-5: two independent means
-    assert DelayCurve((Point(0, 1.0), Point(4, 0.6, 0.04))).uncertainty([4]) is None
+    world, uncertain = Measured(curve, 0.0), Measured(DelayCurve((Point(0, 1.0), Point(4, 0.6, 0.04))), 0.0)
+    late = world.weights(0.0, np.eye(5)[4])
+    assert world.uncertainty(late) == pytest.approx(0.05)  # 3-4-5: two independent means
+    assert world.uncertainty(world.weights(0.0, np.eye(5)[0])) == 0.0
+    assert uncertain.uncertainty(late) is None
 
 
 @pytest.mark.parametrize(

@@ -117,12 +117,30 @@ def _tell(arguments: Measure, found: Predictability, fps: float | None) -> None:
             f"rtsim: up to {render.percent(over, 0)} of the branches end within the delays and count as foretold; "
             "shorter --delays say more"
         )
+    _warn_of_curve(found)
     with render.printing():
         if arguments.json:
             about = {"schema": "rtsim.measure/1", "policy": arguments.policy, "limits": LIMITS}
             render.dump({**about, **found.to_json(), "fps": fps})
             return
         _tables(arguments, found)
+
+
+def _warn_of_curve(found: Predictability) -> None:
+    """Say of a delay curve that tells no delay from none that it does not."""
+    curve = found.curve
+    if curve.constant:
+        flat = f"{curve.points[0].reward_per_step:g} per step at every k"
+        alike = ", and under the default policy" if curve.default_reward == curve.points[0].reward_per_step else ""
+        render.note(
+            f"rtsim: the reward does not depend on the delay ({flat}{alike}): a plan from this curve would take every "
+            "delay for free; where an episode ends early instead, reward per step does not show it"
+        )
+    elif curve.unsure:
+        render.note(
+            "rtsim: no delay, nor the default policy, costs more reward than the 95 % intervals: a plan from this "
+            "curve would rest on chance; give more --runs or --steps"
+        )
 
 
 def _tables(arguments: Measure, found: Predictability) -> None:
@@ -167,7 +185,25 @@ def _tables(arguments: Measure, found: Predictability) -> None:
     )
     if found.rewards.value is None:
         render.line(f"No p of rewards: {arguments.policy} does not clearly earn more than the default policy.")
+    _tell_which_p(arguments, found)
     render.line("Limits: " + "; ".join(LIMITS) + ".")
+
+
+def _tell_which_p(arguments: Measure, found: Predictability) -> None:
+    """What of all this ``rtsim plan`` is to be given."""
+    p, curve = found.rewards.value, found.curve
+    if p is None or curve.default_reward is None:
+        return
+    text = f"For rtsim plan: --delay-curve with the file of --out; or --p-minimax {p:.4f}, the p of rewards"
+    if (worst := found.misfit) is None:
+        scale = curve.points[0].reward_per_step - curve.default_reward
+        render.line(f"{text}, which fits (unit of regret: the advantage without delay, {scale:.4g} per step).")
+        return
+    fitted = found.fitted(worst.delay_steps)
+    render.line(
+        f"{text}, but p^k does not fit the rewards: at k = {worst.delay_steps} it says {fitted:.3g}, measured is "
+        f"{worst.reward_per_step:.3g} ± {worst.interval:.2g}. Plan with the curve, not with p."
+    )
 
 
 def _share(found: Share) -> list[str]:

@@ -37,6 +37,8 @@ def run(arguments: Plan) -> int:
             ask = _break_even
         elif arguments.highest_rate:
             ask = _highest_rate
+        elif arguments.longest_inference:
+            ask = _longest_inference
         elif arguments.family:
             ask = _family
         tell = ask(arguments, update)  # printed once the progress bar is gone
@@ -45,7 +47,7 @@ def run(arguments: Plan) -> int:
 
 def _check_questions(arguments: Plan) -> None:
     """Refuse what contradicts itself before any work."""
-    asked = [flag for flag in ("family", "highest_rate", "score") if getattr(arguments, flag)]
+    asked = [flag for flag in ("family", "highest_rate", "longest_inference", "score") if getattr(arguments, flag)]
     if len(asked) > 1:
         names = " and ".join(f"--{flag.replace('_', '-')}" for flag in asked)
         raise InvalidValue(f"{names} are different questions; ask one at a time")
@@ -125,6 +127,35 @@ def _highest_rate(arguments: Plan, update: Any) -> Callable[[], int]:
                 render.dump({"schema": "rtsim.plan.rates/1", "settings": settings, "rows": rates})
             else:
                 plan_tables.show_rates(found, wanted, design.max_workers)
+        return 0
+
+    return tell
+
+
+def _longest_inference(arguments: Plan, update: Any) -> Callable[[], int]:
+    from rtsim.planning import NoPlan
+    from rtsim.planning.inverse import Target, longest_inferences
+
+    wanted = _target(arguments) or Target(inaction=0.01)
+    law = _inference_time(arguments)
+    known = wanted.regret_per_s is not None or arguments.mdp or arguments.delay_curve or arguments.p_minimax is not None
+    design = _design(arguments, law) if known else _of_times(arguments, _base(arguments, law, None))
+    found = longest_inferences(design, wanted, on_progress=update)
+    if found[0].value == 0:
+        raise NoPlan(
+            f"no rule has {wanted.says} with {design.max_workers} workers, even if inferences took a hundredth of the "
+            "time; give more workers or a target above"
+        )
+
+    def tell() -> int:
+        mean = design.base.inference_time.mean
+        with render.printing():
+            if arguments.json:
+                rows = [{"factor": f, "inference_mean_s": f * mean, "row": row.to_json()} for f, row in found]
+                settings = {**design.to_json(), "target": asdict(wanted)}
+                render.dump({"schema": "rtsim.plan.longest_inference/1", "settings": settings, "rows": rows})
+            else:
+                plan_tables.show_longest(found, f"{wanted.says} and up to {design.max_workers} workers", mean)
         return 0
 
     return tell
@@ -226,7 +257,8 @@ def _design(arguments: Plan, inference_time: str) -> planning.PlanDesign:
             f"--delay-curve. Known without it, the floor of {budget} workers: {100 * floor.inaction_fraction:.2f} % "
             f"inaction, actions {floor.delay_steps_mean:.2f} steps old"
         )
-    return planning.PlanDesign(base, environment, budget, arguments.max_learners, tuple(arguments.alg), arguments.seeds)
+    alg, without = tuple(arguments.alg), tuple(arguments.without)
+    return planning.PlanDesign(base, environment, budget, arguments.max_learners, alg, arguments.seeds, without)
 
 
 def _of_times(arguments: Plan, base: Scenario) -> planning.PlanDesign:
@@ -234,7 +266,8 @@ def _of_times(arguments: Plan, base: Scenario) -> planning.PlanDesign:
     from rtsim import planning
 
     world = planning.WorstCase(1.0)
-    return planning.PlanDesign(base, world, _budget(arguments, base), alg=tuple(arguments.alg), seeds=arguments.seeds)
+    alg, without = tuple(arguments.alg), tuple(arguments.without)
+    return planning.PlanDesign(base, world, _budget(arguments, base), None, alg, arguments.seeds, without)
 
 
 def _base(arguments: Plan, inference_time: str, curve: DelayCurve | None) -> Scenario:

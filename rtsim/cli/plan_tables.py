@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rtsim.cli import render
 
 if TYPE_CHECKING:
-    from rtsim.planning import Plan, Row
+    from rtsim.planning import Measured, Plan, Row
     from rtsim.planning.break_even import BreakEven
     from rtsim.planning.inverse import Rate, Verdict
     from rtsim.planning.rows import Simulated
+    from rtsim.planning.scan import Highest
 
 
 def show_plan(found: Plan, everything: bool) -> None:
     """Settings, ranking, front, learners, floor and the best row in words."""
-    from rtsim.planning.rows import representatives
+    from rtsim.planning import Measured
     from rtsim.timing import units
 
     design, base = found.design, found.design.base
@@ -24,19 +26,35 @@ def show_plan(found: Plan, everything: bool) -> None:
         f"inference {base.inference_time} (mean {units.show(base.inference_time.mean)}), step "
         f"{units.show(base.step_mean)}; {design.environment.name}; up to {design.max_workers} workers"
     )
-    rows = sorted(found.rows, key=lambda row: row.value) if everything else representatives(found.rows)
+    rows = sorted(found.rows, key=lambda row: row.value) if everything else found.representatives
     what = "Every row" if everything else "The best of every rule and its options, with the fewest workers for it"
-    _table(f"{what}; regret in reward per second", rows)
+    _table(f"{what}; regret in reward per second (of never acting: {_number(_never(found))})", rows)
     _table("Pareto front: more workers for less regret", found.front)
+    if render.console().width < WIDE:
+        render.line(f"± means simulated. A terminal of {WIDE} columns, a pipe or --json show more; delay is in steps.")
+    elif any(row.source == row.inaction_source == "simulated" for row in [*rows, *found.front]):
+        render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
+    curve = ""
+    if isinstance(design.environment, Measured):
+        curve = " by the delay curve, whose own intervals are not in it"
     render.line(
-        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}): {_number(floor.regret_per_s)} per "
-        f"second, {render.percent(floor.inaction_fraction)} inaction, actions {floor.delay_steps_mean:.2f} steps old."
+        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}){curve}: "
+        f"{_number(floor.regret_per_s)} per second, {render.percent(floor.inaction_fraction)} inaction, "
+        f"actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
-        render.line(f"Best: {in_words(best)}.")
+        render.line(f"Best: {in_words(best, _never(found), found.unsure(best))}.")
 
+
+def _never(found: Plan) -> float:
+    """Regret of never acting, reward per second: the scale of all others."""
+    return found.design.environment.default_cost / found.design.base.step_mean
+
+
+#: Columns of the terminal from which on the table has all of its own; --json has them always.
+WIDE = 150
 
 #: What ranking these rules assumes of the network.
 ASSUMED = {
@@ -49,7 +67,7 @@ def _show_assumed(keys: Iterable[str]) -> None:
     """What is assumed of the rules shown, by their keys."""
     shown = {key.partition("(")[0].partition(",")[0] for key in keys}
     for rule in sorted(shown & set(ASSUMED)):
-        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --alg without it leaves it out.")
+        render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --without {rule} leaves it out.")
 
 
 def _show_notes(found: Plan) -> None:
@@ -71,12 +89,7 @@ def _show_notes(found: Plan) -> None:
                 f"The delay curve ends at {environment.curve.longest} steps; longer delays, up to {longest} here, are "
                 "charged what its last point is."
             )
-        best = found.best
-        if best is not None and best.prediction is not None:
-            width = environment.uncertainty(best.prediction.inaction, best.prediction.delays)
-            if width is not None:
-                rate = _number(width / found.design.base.step_mean)
-                render.line(f"The delay curve's own intervals leave ± {rate} per second on the regret of the best row.")
+        _show_curve(found, environment)
     learning = found.learning
     if learning is None:
         render.line("Learning: nobody learns, as no --learning-time is given.")
@@ -89,6 +102,27 @@ def _show_notes(found: Plan) -> None:
         f"{learning.transitions_per_step:.3f} transitions per step, {updates} updates per "
         "second. What that costs in regret is unknown: no formula tells it for a given environment."
     )
+
+
+def _show_curve(found: Plan, environment: Measured) -> None:
+    """How far a measured curve is to be trusted."""
+    best = found.best
+    if best is not None and (width := found.unsure(best)):
+        render.line(
+            f"The delay curve's own intervals leave ± {_number(width)} per second on the regret of the best row. "
+            "Rows that neither they nor a smooth curve instead of straight lines tell apart count as equal, and fewer "
+            "workers win."
+        )
+    if min(row.value for row in found.rows) < 0 or environment.default_cost < 0:
+        render.line(
+            "Negative regrets: in the delay curve late actions, or the default policy, earn more than the policy "
+            "without delay; by chance, or because another policy would be better."
+        )
+    if environment.curve.unsure:
+        render.line(
+            "Nothing in the delay curve costs more than its 95 % intervals: the ranking below rests on chance; measure "
+            "longer, e.g. rtsim measure with more --runs and --steps."
+        )
 
 
 def show_chosen(row: Row, says: str) -> None:
@@ -114,7 +148,38 @@ def show_rates(found: Sequence[Rate], inaction: float, workers: int) -> None:
         ],
         left=2,
     )
+    render.line(
+        "Scanned from above in steps of 2 %, from the rate at which all workers are always busy down to a hundredth of "
+        "it: each is the highest found. Deadlines and chunks are whole steps, so that a lower rate can have more "
+        "inaction."
+    )
     _show_assumed(rate.key for rate in found)
+
+
+def show_longest(found: Sequence[Highest], says: str, given: float) -> None:
+    """How much shorter inferences must be, rule by rule; ``given`` is their mean, seconds."""
+    from rtsim.timing import units
+
+    render.table(
+        f"Longest inference with {says}: the given law, mean {units.show(given)}, times a factor of at most 1",
+        ["rule", "source", "workers", "factor", "mean", "inaction [95 %]", "delay steps"],
+        [
+            [
+                row.key,
+                row.source + (", simulated" if row.confirmed and row.source != "simulated" else ""),
+                str(row.workers),
+                f"{factor:.3f}" if factor else "none",
+                units.show(factor * given) if factor else "-",
+                render.percent(row.inaction)
+                + _interval(row.simulated.inaction_fraction_ci95 if row.simulated else None, 100),
+                render.number(row.delay_steps_mean),
+            ]
+            for factor, row in found
+        ],
+        left=2,
+    )
+    render.line("Scanned from above in steps of 2 % down to a hundredth of the given times: each is the longest found.")
+    _show_assumed(row.key for _, row in found)
 
 
 def show_family(found: Sequence[Verdict], parameters: Mapping[str, int], says: str) -> None:
@@ -154,16 +219,22 @@ def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> 
     )
 
 
-def in_words(row: Row) -> str:
-    """A row as a sentence's part."""
+def in_words(row: Row, never: float = 0.0, unsure: float = 0.0) -> str:
+    """A row as a sentence's part; as a share of what ``never`` acting costs, if given.
+
+    ``unsure`` is the half width of the interval that a delay curve leaves, reward per second.
+    """
     text = _who(row)
     sure = row.simulated if row.confirmed else None
+    scale = f", {100 * row.value / never:.1f} % of never acting's {_number(never)}" if never > 0 else ""
     if sure is None:
-        return f"{text}, {_number(row.regret_per_s)} per second ({row.source})"
+        half = f" ± {unsure:.2g}" if unsure else ""
+        return f"{text}, {_number(row.regret_per_s)}{half} per second{scale} ({row.source})"
     mark = f"; {row.source} {_number(row.regret_per_s)}" if row.source != "simulated" else ""
     disagrees = f", which disagrees in {row.disagrees}" if row.disagrees else ""
     return (
-        f"{text}, {_number(sure.regret_per_s)}{_half(sure.regret_per_s_ci95)} per second (simulated{mark}{disagrees}), "
+        f"{text}, {_number(sure.regret_per_s)}{_half(sure.regret_per_s_ci95, unsure=unsure)} per second{scale} "
+        f"(simulated{mark}{disagrees}{'; ± with the delay curve' if unsure else ''}), "
         f"{render.percent(sure.inaction_fraction)} inaction"
     )
 
@@ -173,9 +244,10 @@ def _who(row: Row) -> str:
 
 
 def _table(title: str, rows: Sequence[Row]) -> None:
-    cells = [_cells(row) for row in rows]
+    wide = render.console().width >= WIDE
+    cells = [(_cells if wide else _few_cells)(row) for row in rows]
     if cells:
-        render.table(title, list(cells[0]), [list(each.values()) for each in cells], left=2)
+        render.table(title, list(cells[0]), [list(each.values()) for each in cells], left=1 + wide)
 
 
 def _cells(row: Row) -> dict[str, str]:
@@ -200,6 +272,18 @@ def _cells(row: Row) -> dict[str, str]:
     }
 
 
+def _few_cells(row: Row) -> dict[str, str]:
+    """A row of the table on a narrow terminal: what is known best, with its interval where it is simulated."""
+    sure = row.simulated
+    return {
+        "rule": row.key,
+        "workers": str(row.workers),
+        "regret per s": _number(row.value) + _half(sure.regret_per_s_ci95 if sure else None),
+        "inaction": render.percent(row.inaction, 1),
+        "delay": render.number(sure.delay_steps_mean if sure else row.delay_steps_mean),
+    }
+
+
 def _share(sure: Simulated | None) -> str:
     if sure is None:
         return "-"
@@ -210,10 +294,12 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _half(interval: tuple[float, float] | None, scale: float = 1.0, digits: int | None = None) -> str:
+def _half(
+    interval: tuple[float, float] | None, scale: float = 1.0, digits: int | None = None, unsure: float = 0.0
+) -> str:
     if interval is None:
         return ""
-    half = scale * (interval[1] - interval[0]) / 2
+    half = math.hypot(scale * (interval[1] - interval[0]) / 2, unsure)
     return f" ± {half:.2g}" if digits is None else f" ± {half:.{digits}f}"
 
 

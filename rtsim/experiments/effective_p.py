@@ -196,5 +196,7 @@ def _jackknifed(found: float, without: Floats) -> Interval:
     Tibshirani 1993, Chapters 11 and 14).
     """
     pseudo = len(without) * found - (len(without) - 1) * without
-    _, (low, high) = fraction_ci95(pseudo.tolist())  # type: ignore[misc] # at least two
-    return low, high
+    mean, (low, high) = mean_interval(pseudo.tolist())  # type: ignore[misc] # at least two
+    # The mean of pseudo-values may lie beyond 0..1; an interval around it might not reach back.
+    centre, half = min(max(mean, 0.0), 1.0), (high - low) / 2
+    return max(centre - half, 0.0), min(centre + half, 1.0)

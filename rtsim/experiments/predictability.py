@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from rtsim.delay_curve import DelayCurve, Point
 from rtsim.envs.restorable import Policy, Restorable
@@ -115,9 +116,43 @@ class Predictability:
             "runs": self.runs,
             "interrupted": self.interrupted,
             "p_effective": self.p_effective(),
+            "p_of_rewards_fits": None if self.rewards.value is None else self.misfit is None,
             "predictable": ahead,
             "delay_curve": self.curve.to_json(),
         }
+
+    def fitted(self, delay: float) -> float | None:
+        """Reward per step at a delay by the p of rewards, or None if there is none."""
+        base = self.curve.default_reward
+        if self.rewards.value is None or base is None:
+            return None
+        kept: float = self.rewards.value**delay
+        return base + (self.curve.points[0].reward_per_step - base) * kept
+
+    @property
+    def misfit(self) -> Point | None:
+        """The point that p^k is farthest from, if it does not fit the curve; else None.
+
+        It does not where the squared distances, in units of their standard deviations, add up to more than chance
+        leaves in 5 % of cases (χ² with one degree of freedom for each delay but one).
+        """
+        first, *late = self.curve.points
+        if self.rewards.value is None or len(late) < 2:
+            return None
+        away = []
+        for point in late:
+            fitted, width = self.fitted(point.delay_steps), point.interval
+            assert fitted is not None
+            assert width is not None
+            assert first.interval is not None
+            half = math.hypot(width, first.interval * self.rewards.value**point.delay_steps)
+            off = abs(point.reward_per_step - fitted)
+            away.append(
+                stats.norm.ppf(0.975) * off / half if half > 0 else (math.inf if off > 1e-9 * abs(fitted) else 0.0)
+            )
+        if sum(each**2 for each in away) <= stats.chi2.ppf(0.95, len(late) - 1):
+            return None
+        return late[int(np.argmax(away))]
 
     def p_effective(self) -> dict[str, Any]:
         """The effective p of observations, best actions and rewards, as JSON values."""

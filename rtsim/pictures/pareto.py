@@ -126,7 +126,6 @@ def plot_pareto(found: Plan, *, ax: Axes | None = None) -> Axes:
     )
     at = [floor.workers for floor in found.floors]
     limits = [floor.regret_per_s for floor in found.floors]
-    ax.fill_between(at, limits, 0, color="#000000", alpha=0.10, linewidth=0, zorder=0.5, label="floor: no rule below")
     if any(floor.inaction_per_s > 0 for floor in found.single_floors):
         inaction = [floor.inaction_per_s for floor in found.single_floors]
         ax.plot(
@@ -162,7 +161,7 @@ def plot_pareto(found: Plan, *, ax: Axes | None = None) -> Axes:
             color="black",
             linestyle="none",
             zorder=3,
-            label=f"best: {best.workers} workers",
+            label=f"best: {best.workers} worker{'s' * (best.workers != 1)}",
         )
     _finish(ax, found)
     return ax
@@ -192,8 +191,23 @@ def _finish(ax: Axes, found: Plan) -> None:
     from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
     most = found.floors[-1].workers
-    highest = max(row.value for row in found.front)
-    ax.set_ylim(0, 1.08 * highest if highest > 0 else 1.0)
+    # A noisy delay curve can give negative regrets.
+    values = [row.value for row in found.front] + [floor.regret_per_s for floor in found.floors]
+    low, high = min(0.0, *values), max(0.0, *(row.value for row in found.front))
+    room = 0.08 * (high - low or 1.0)
+    ax.set_ylim(low - room if low < 0 else 0.0, high + room)
+    bottom = ax.get_ylim()[0]
+    limits = [floor.regret_per_s for floor in found.floors]
+    ax.fill_between(
+        [floor.workers for floor in found.floors],
+        limits,
+        bottom,
+        color="#000000",
+        alpha=0.10,
+        linewidth=0,
+        zorder=0.5,
+        label="floor: no rule below",
+    )
     if most > 32:
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter(ScalarFormatter())

@@ -55,18 +55,10 @@ def predictability_rows(found: Predictability) -> list[dict[str, Any]]:
                 "value": mean,
                 "ci95_low": mean - half,
                 "ci95_high": mean + half,
-                "fit": _reward_fit(found, late.delay_steps),
+                "fit": found.fitted(late.delay_steps),
             }
         )
     return rows
-
-
-def _reward_fit(found: Predictability, delay: float) -> float | None:
-    base = found.curve.default_reward
-    if found.rewards.value is None or base is None:
-        return None
-    kept: float = found.rewards.value**delay
-    return base + (found.curve.points[0].reward_per_step - base) * kept
 
 
 def plot_predictability(found: Predictability, *, title: str = "") -> Figure:
@@ -125,12 +117,14 @@ def _rewards(ax: Axes, found: Predictability) -> None:
     _draw(ax, here, "#2A7F62", "P", label)
     if p is not None:
         grid = np.linspace(0, found.effort.delays[-1], 200)
-        fitted = [_reward_fit(found, k) for k in grid.tolist()]
+        fitted = [found.fitted(k) for k in grid.tolist()]
         ax.plot(grid, np.array(fitted, np.float64), color="#2A7F62", linewidth=1.2, gid="fit rewards")
     base = found.curve.default_reward
     assert base is not None
     ax.axhline(base, color=style.DEFAULT_POLICY, linestyle=":", linewidth=1.4, label="default policy alone")
     ax.set_ylabel("reward per step")
+    if found.curve.constant:
+        ax.set_title("the same at every delay", fontsize="small")
 
 
 def _draw(

@@ -13,7 +13,7 @@ from rtsim.intervals import Interval, mean_interval
 from rtsim.planning.candidates import worker_numbers
 from rtsim.planning.plan import PlanDesign, Progress, predict
 from rtsim.planning.predict import runs
-from rtsim.planning.rows import Row
+from rtsim.planning.rows import TIE, Row
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,8 @@ def break_even(
     A model of undelayed score V earns V (1 − q) E[p_minimax^k] per step (ours): a step left to the default policy earns
     nothing, and neither does an action k steps late unless the world did what was likeliest all the time, which is
     the worst case of Equations 3 and 4 of Riemer et al. 2025, in which a step earns 1 at most. Each model is used as is
-    best for it at that p_minimax. The one found is narrowed down on simulated runs of the two rows, seed by seed.
+    best for it at that p_minimax, with the fewest workers that earn within half a per cent of it. The one
+    found is narrowed down on simulated runs of the two rows, seed by seed.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def break_even(
         for variant in design.variants:
             tell(f"{model}: {variant.key}", number, len(designs))
             numbers = worker_numbers(variant, design.base, design.max_workers)
-            rows[model] += [predict(design, variant, workers) for workers in numbers[-1:]]
+            rows[model] += [predict(design, variant, workers) for workers in numbers]
     ranked = sorted(scores, key=lambda model: -scores[model])
     return [_pair(designs, rows, scores, *pair) for pair in zip(ranked, ranked[1:], strict=False)]
 
@@ -110,7 +111,7 @@ def _pair(
     ahead = earned[better].max(axis=0) - earned[other].max(axis=0)
     signs = np.flatnonzero(np.sign(ahead[1:-1]) != np.sign(ahead[2:]))
     at = int(signs[-1]) + 2 if len(signs) else LEVELS - 1
-    best = {model: rows[model][int(earned[model][:, at].argmax())] for model in (better, other)}
+    best = {model: _fewest(rows[model], earned[model][:, at]) for model in (better, other)}
     if not len(signs):
         always = better if ahead[-1] >= 0 else other
         return BreakEven(better, other, best[better], best[other], None, None, always)
@@ -125,6 +126,12 @@ def _pair(
     mean, interval = mean_interval(known)
     above, below = (better, other) if ahead[-1] > 0 else (other, better)
     return BreakEven(above, below, best[above], best[below], mean, interval)
+
+
+def _fewest(rows: Sequence[Row], earned: Floats) -> Row:
+    """Of the rows that earn as much as the best, but for :data:`~rtsim.planning.rows.TIE`, the fewest workers' best."""
+    alike = [(row.workers, -value, n) for n, (row, value) in enumerate(zip(rows, earned, strict=True))]
+    return rows[min(each for each in alike if -each[1] >= (1.0 - TIE) * earned.max() - 1e-12)[-1]]
 
 
 def _earned(rows: Sequence[Row], levels: Floats) -> Floats:

@@ -172,6 +172,11 @@ class Measured(StepByStep):
                 "the delay curve does not say what the default policy earns, so no cost of inaction is known; "
                 "give --default-cost, the reward lost on a step left to the default policy"
             )
+        if self.curve.constant and self.default_cost == 0:
+            raise InvalidValue(
+                f"{self.name} is flat, {self.curve.points[0].reward_per_step:g} per step at every delay and under the "
+                "default policy: it tells no rule from another; measure a reward that late actions cost"
+            )
 
     @property
     def name(self) -> str:
@@ -189,10 +194,43 @@ class Measured(StepByStep):
     def charged(self, longest: int) -> Floats:
         return self.curve.lost(np.arange(longest + 1))
 
-    def uncertainty(self, inaction: float, delays: Floats) -> float | None:
+    def weights(self, inaction: float, delays: Floats) -> Floats:
+        """How much of each point's reward, and of the default policy's, is earned; float64, shape (points + 2,).
+
+        The last is by how much a smooth curve would give another reward than straight lines; its width is 1.
+        """
+        used = 1.0 - inaction
+        found = np.array([*used * self.curve.weights(delays), inaction, used * self.curve.bend(delays)])
+        if self.cost is not None:  # the default policy is then known to earn so much less than the first point
+            found[0], found[-2] = found[0] + inaction, 0.0
+        return found
+
+    def uncertainty(self, weights: Floats, than: Floats | None = None) -> float | None:
         """Half width of the 95 % interval of the regret per step that the curve's own intervals leave.
 
-        The errors at different delays are taken to go together, so it is rather too wide; None without intervals.
+        Points are independent measurements: intervals add in squares, each as often as its point is used, and so does
+        what a smooth curve through the points would say otherwise than straight lines.
+
+        Parameters
+        ----------
+        weights : float64, shape (points + 2,)
+            Of :meth:`weights`.
+        than : float64, shape (points + 2,), optional
+            Of what the regret is compared with: then the interval is that of the difference. By default no delay.
+
+        Returns
+        -------
+        float or None
+            None without intervals.
+
+        >>> from rtsim.delay_curve import Point
+        >>> world = Measured(DelayCurve((Point(0, 1.0, 0.0), Point(4, 0.6, 0.1)), default_reward=0.2))
+        >>> late, later = world.weights(0.0, np.eye(5)[2]), world.weights(0.0, np.eye(5)[4])
+        >>> [round(world.uncertainty(later, than), 3) for than in (None, late, later)]
+        [0.1, 0.05, 0.0]
         """
-        late = self.curve.uncertainty(np.arange(len(delays)))
-        return None if late is None else (1.0 - inaction) * float(delays @ late)
+        if (widths := self.curve.widths) is None:
+            return None
+        widths = np.append(widths, 1.0)
+        undelayed = np.eye(len(widths))[0]
+        return float(np.linalg.norm((weights - (undelayed if than is None else than)) * widths))

@@ -9,13 +9,11 @@ import numpy as np
 
 from rtsim.errors import InvalidValue
 from rtsim.intervals import Interval
-from rtsim.planning.candidates import Variant, worker_numbers
+from rtsim.planning.candidates import Variant
 from rtsim.planning.floor import Floor
-from rtsim.planning.plan import NoPlan, Plan, PlanDesign, Progress, confirm, plan, predict
+from rtsim.planning.plan import NoPlan, Plan, PlanDesign, Progress, confirm, plan
 from rtsim.planning.rows import Row
-
-#: Bisections of a rate, in which it becomes known to a few in a thousand, and the share it is lowered by if it fails.
-HALVINGS, LOWER = 10, 0.98
+from rtsim.planning.scan import Highest, Question, highest
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,22 @@ class Target:
             self.inaction is None or inaction <= self.inaction + 1e-12
         )
 
+    def met_but_for_one_per_worker(self, row: Row) -> bool:
+        """Whether a row reaches it, where counting the steps of a simulation is good to one per worker."""
+        if self.inaction is None or not row.confirmed or row.simulated is None:
+            slack = 1e-9
+        else:
+            slack = row.workers / row.simulated.steps
+        return replace(self, inaction=None if self.inaction is None else min(self.inaction + slack, 1 - 1e-12)).met(row)
+
+    def missed_by(self, row: Row) -> float:
+        """By how much a row misses it, as a share of what is asked; of two the larger.
+
+        Rows may reach both parts and still be refused, once they are simulated longer: then the one farther below.
+        """
+        pairs = ((row.value, self.regret_per_s), (row.inaction, self.inaction))
+        return max(found / max(asked, 1e-9) for found, asked in pairs if asked is not None)
+
 
 def check_floor(design: PlanDesign, target: Target) -> None:
     """Refuse a target that no rule can reach.
@@ -78,7 +92,7 @@ def fewest_workers(found: Plan, target: Target) -> Row:
     Raises
     ------
     NoPlan
-        If there is none; the message tells the best and the floor.
+        If there is none; the message tells what comes nearest to it, and the floor.
     """
     check_floor(found.design, target)
     for number, row in sorted(enumerate(found.rows), key=lambda item: (item[1].workers, item[1].value)):
@@ -87,10 +101,13 @@ def fewest_workers(found: Plan, target: Target) -> Row:
             found.rows[number] = tried
             if target.met(tried):
                 return tried
-    best, floor = found.best, found.floors[-1]
-    told = "none was simulated"
-    if best is not None:
-        told = f"the best, {best.key} with {best.workers}, has {best.value:.4g} per second, {100 * best.inaction:.2f} %"
+    floor, nearest = found.floors[-1], min(found.rows, key=lambda row: (round(target.missed_by(row), 2), row.workers))
+    if not nearest.confirmed:
+        nearest = confirm(found.design, nearest)
+    told = (
+        f"the nearest, {nearest.key} with {nearest.workers}, has {nearest.value:.4g} per second, "
+        f"{100 * nearest.inaction:.2f} % inaction"
+    )
     raise NoPlan(
         f"no plan with up to {found.design.max_workers} workers has {target.says}: {told}; the floor is "
         f"{floor.regret_per_s:.4g} per second, {100 * floor.inaction_fraction:.2f} % inaction"
@@ -185,10 +202,8 @@ def highest_rates(
 ) -> list[Rate]:
     """The highest rate that each rule serves with all workers of the budget, highest first.
 
-    Bisected between the capacity's rate, at which all workers are always busy (no rule goes beyond), and a hundredth
-    of it. Deadlines and chunks are whole numbers of steps, so that inaction need not fall with the rate: a higher rate
-    that meets the target again can be missed. The first are simulated longer, and lowered by 2 % until the simulation
-    meets the target, until the first ``confirmed`` of them all have been.
+    Found by :func:`rtsim.planning.scan.highest`, from the capacity's rate, at which all workers are always busy (no
+    rule goes beyond), to a hundredth of it.
 
     Parameters
     ----------
@@ -207,51 +222,20 @@ def highest_rates(
     >>> round(found.fps, 1)  # four actions every 100 ms
     40.0
     """
-    Target(inaction=inaction)
-    tell = on_progress or (lambda what, done, total: None)
-    found: list[tuple[Rate, Variant]] = []
-    for number, variant in enumerate(design.variants):
-        tell(variant.key, number, len(design.variants))
-        workers = worker_numbers(variant, design.base, design.max_workers)[-1:]
-        if workers:
-            found.append((_highest(design, variant, workers[0], inaction), variant))
-    while True:
-        found.sort(key=lambda item: -item[0].fps)
-        unsure = [n for n, (rate, _) in enumerate(found[:confirmed]) if not rate.confirmed and rate.fps > 0]
-        if not unsure:
-            return [rate for rate, _ in found]
-        rate, variant = found[unsure[0]]
-        tell(f"simulating {rate.key}", unsure[0], confirmed)
-        found[unsure[0]] = (_confirmed(design, variant, rate, inaction), variant)
+
+    def capacity(variant: Variant, workers: int) -> float:
+        scenario = variant.scenario(design.base, workers)
+        busy = scenario.duration_law.least_mean * (1.0 - inaction)
+        return workers * scenario.rule.actions_per_inference / busy if busy else 1e6
+
+    def with_rate(fps: float) -> PlanDesign:
+        return replace(design, base=design.base.with_(step_time=f"{fps:.9g}fps"))
+
+    question = Question(with_rate, capacity, Target(inaction=inaction).met_but_for_one_per_worker)
+    return [_rate(*each) for each in highest(design, question, confirmed=confirmed, on_progress=on_progress)]
 
 
-def _highest(design: PlanDesign, variant: Variant, workers: int, inaction: float) -> Rate:
-    scenario = variant.scenario(design.base, workers)
-    actions = workers * scenario.rule.actions_per_inference
-    high = actions / (scenario.duration_law.least_mean * (1.0 - inaction)) if scenario.duration_law.mean else 1e6
-    low, at = high / 100, None
-    # The capacity's own rate first: constant times reach it.
-    if (row := _at(design, variant, workers, high)).inaction <= inaction + 1e-9:
-        return _rate(row, high)
-    for _ in range(HALVINGS):
-        middle = float(np.sqrt(low * high))
-        row = _at(design, variant, workers, middle)
-        if row.inaction <= inaction + 1e-9:
-            low, at = middle, row
-        else:
-            high = middle
-    return _rate(at or row, low if at else 0.0)
-
-
-def _at(design: PlanDesign, variant: Variant, workers: int, fps: float) -> Row:
-    return predict(_with_rate(design, fps), variant, workers)
-
-
-def _with_rate(design: PlanDesign, fps: float) -> PlanDesign:
-    return replace(design, base=design.base.with_(step_time=f"{fps:.9g}fps"))
-
-
-def _rate(row: Row, fps: float) -> Rate:
+def _rate(fps: float, row: Row) -> Rate:
     delay = row.delay_steps_mean
     return Rate(
         row.key,
@@ -261,14 +245,34 @@ def _rate(row: Row, fps: float) -> Rate:
         row.simulated.inaction_fraction_ci95 if row.simulated else None,
         None if delay is None or fps == 0 else delay / fps,
         row.source,
+        row.confirmed,
     )
 
 
-def _confirmed(design: PlanDesign, variant: Variant, rate: Rate, inaction: float) -> Rate:
-    fps = rate.fps
-    while True:
-        row = confirm(_with_rate(design, fps), _at(design, variant, rate.workers, fps))
-        assert row.simulated is not None
-        if row.simulated.inaction_fraction <= inaction + row.workers / row.simulated.steps or fps < rate.fps / 2:
-            return replace(_rate(row, fps), confirmed=True)
-        fps *= LOWER
+def longest_inferences(
+    design: PlanDesign, target: Target, *, confirmed: int = 3, on_progress: Progress | None = None
+) -> list[Highest]:
+    """By how much inference times must shrink for each rule to reach a target with all workers, the least first.
+
+    All times of the law are multiplied by one factor, at most 1, found by :func:`rtsim.planning.scan.highest`; 0 where
+    even a hundredth of the times is too long.
+
+    Parameters
+    ----------
+    design : PlanDesign
+    target : Target
+
+    >>> from rtsim.planning.environment import WorstCase
+    >>> from rtsim.scenario import Scenario
+    >>> base = Scenario("max_time", "200ms", step_time="25ms", steps=500)
+    >>> design = PlanDesign(base, WorstCase(1.0), 4, alg=("exp_time",), seeds=2)
+    >>> round(longest_inferences(design, Target(inaction=0.0))[0].value, 2)  # four actions every 100 ms
+    0.5
+    """
+    law = design.base.inference_time
+
+    def scaled(factor: float) -> PlanDesign:
+        return replace(design, base=design.base.with_(inference_time=law.scaled(factor) if factor < 1 else law))
+
+    question = Question(scaled, lambda variant, workers: 1.0, target.met_but_for_one_per_worker)
+    return highest(design, question, confirmed=confirmed, on_progress=on_progress)

@@ -8,19 +8,21 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtsim import theory
 from rtsim.clocks import simulate
 from rtsim.errors import InvalidValue
 from rtsim.intervals import Estimate, fraction_ci95, mean_ci95
 from rtsim.planning.candidates import Variant, every, variants, worker_numbers
-from rtsim.planning.environment import Environment
+from rtsim.planning.environment import Environment, Measured
 from rtsim.planning.floor import Floor, floor
 from rtsim.planning.predict import Run, closed_form, numerical, runs, simulated, warmup
-from rtsim.planning.rows import Row, Simulated, fewest, front, representatives, within
+from rtsim.planning.rows import Row, Simulated, better, fewest, front, representatives, within
 from rtsim.planning.tabular import Tabular
 from rtsim.regret import RegretCurve, reference, regret_over_seeds
 from rtsim.scenario import MAX_WORKERS, Scenario
+from rtsim.schedulers import RuleSpec
 from rtsim.timing.units import whole
 from rtsim.version import __version__
 
@@ -58,6 +60,8 @@ class PlanDesign:
     max_workers, max_learners : int
     alg : tuple of str
         Rules to rank instead of all.
+    without : tuple of str
+        Rules to leave out: all options of a rule that is named alone, else these options.
     seeds : int
         Of a confirming simulation.
     """
@@ -68,6 +72,7 @@ class PlanDesign:
     max_learners: int | None = None
     alg: tuple[str, ...] = ()
     seeds: int = 5
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         whole(self.max_workers, "max_workers", 1, MOST_WORKERS)
@@ -83,8 +88,13 @@ class PlanDesign:
 
     @cached_property
     def variants(self) -> list[Variant]:
-        """Every rule with its options and mailbox."""
-        return variants(self.base, self.alg)
+        """Every rule with its options and mailbox, less those left out."""
+        out = [RuleSpec.of(text) for text in self.without]
+        bare = {rule.name for rule, text in zip(out, self.without, strict=True) if "(" not in text}
+        found = [each for each in variants(self.base, self.alg) if each.rule not in out and each.rule.name not in bare]
+        if not found:
+            raise InvalidValue(f"without {', '.join(self.without)} there is no rule left to rank")
+        return found
 
     def floor(self, workers: int) -> Floor:
         """The regret no rule among these can beat with so many workers."""
@@ -102,6 +112,7 @@ class PlanDesign:
             "max_workers": self.max_workers,
             "max_learners": self.max_learners,
             "alg": list(self.alg) or "all",
+            "without": list(self.without),
             "seeds": self.seeds,
             "rtsim": __version__,
         }
@@ -148,17 +159,39 @@ class Plan:
     design: PlanDesign
     rows: list[Row] = field(default_factory=list)
     interrupted: bool = False
+    _weights: dict[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     @property
     def best(self) -> Row | None:
         """The fewest workers among the simulated rows that are as good as the best."""
         sure = [row for row in self.rows if row.confirmed]
-        return fewest(sure) if sure else None
+        return fewest(sure, self.unsure) if sure else None
 
     @property
     def front(self) -> list[Row]:
         """Pareto front of workers against regret."""
-        return front(self.rows, self.best)
+        return front(self.rows, self.best, self.unsure)
+
+    @property
+    def representatives(self) -> list[Row]:
+        """Each rule's best row, with its options; least regret first."""
+        return representatives(self.rows, self.unsure)
+
+    def unsure(self, row: Row, other: Row | None = None) -> float:
+        """Half width of the 95 % interval that a measured curve leaves on a regret rate, or on a difference of two.
+
+        Reward per second; 0 where the environment is no measured curve, or one without intervals.
+        """
+        environment = self.design.environment
+        if not isinstance(environment, Measured):
+            return 0.0
+        for each in (row, other):
+            if each is not None and (each.key, each.workers) not in self._weights:
+                assert each.prediction is not None
+                found = environment.weights(each.prediction.inaction, each.prediction.delays)
+                self._weights[each.key, each.workers] = found
+        weights = [self._weights[each.key, each.workers] for each in (row, other) if each is not None]
+        return (environment.uncertainty(*weights) or 0.0) / self.design.base.step_mean
 
     @cached_property
     def floors(self) -> list[Floor]:
@@ -192,6 +225,7 @@ class Plan:
             "settings": self.design.to_json(),
             "rows": [row.to_json() for row in sorted(self.rows, key=lambda row: row.value)],
             "best": None if best is None else best.to_json(),
+            "best_delay_curve_half_width_per_s": None if best is None else self.unsure(best) or None,
             "front": [row.to_json() for row in self.front],
             "floor": asdict(self.floors[-1]),
             "floors": [asdict(each) for each in self.floors],
@@ -206,7 +240,8 @@ def plan(design: PlanDesign, *, on_progress: Progress | None = None) -> Plan:
 
     Rows come by closed form, by numerical bounds, or, where there is neither, by two short simulations; then the best
     of each variant, the Pareto front, and whatever promises more than the best confirmed one, are simulated longer.
-    Rows whose regret differs by less than half a per cent count as equal, and fewer workers win.
+    Rows whose regret differs by less than half a per cent, or than the intervals of a measured delay curve tell apart,
+    count as equal, and fewer workers win.
 
     Parameters
     ----------
@@ -308,7 +343,7 @@ def _confirm(found: Plan, on_progress: Progress) -> None:
     design = found.design
     if not found.rows:
         raise NoPlan(f"no rule given can do with {design.max_workers} workers; a pipeline takes one for each layer")
-    wanted = representatives(found.rows)
+    wanted = found.representatives
     if not (isinstance(design.environment, Tabular) and not design.environment.free):
         wanted = wanted[:SHORT_LIST]
     wanted += [row for row in found.front if row not in wanted]
@@ -319,8 +354,9 @@ def _confirm(found: Plan, on_progress: Progress) -> None:
         best = found.best
         assert best is not None
         others = [row for row in found.rows if not row.confirmed]
-        promising = [row for row in others if within(row.value) < best.value]
-        fewer = [row for row in others if row.workers < best.workers and row.value <= within(best.value)]
+        promising = [row for row in others if better(row, best, found.unsure)]
+        least = min((row for row in found.rows if row.confirmed), key=lambda row: row.value)
+        fewer = [row for row in others if row.workers < best.workers and not better(least, row, found.unsure)]
         wanted = sorted(promising, key=lambda row: row.value)[:MORE] + sorted(fewer, key=lambda row: row.workers)[:1]
         wanted = [row for n, row in enumerate(wanted) if row not in wanted[:n]]
         if not wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -115,11 +115,27 @@ class Row:
         return {name: value for name, value in asdict(bare).items() if name not in ("variant", "prediction")}
 
 
-def fewest(rows: Iterable[Row]) -> Row:
-    """Of the rows within :data:`TIE` of the least regret that with the fewest workers; of these the least regret."""
+#: By how much two rows' regret rates may differ by chance alone: callable(row, other).
+Unsure = Callable[[Row, Row], float]
+
+
+def _sure(row: Row, other: Row) -> float:
+    return 0.0
+
+
+def fewest(rows: Iterable[Row], unsure: Unsure = _sure) -> Row:
+    """Of the rows as good as that of the least regret that with the fewest workers; of these the least regret.
+
+    As good is what is within :data:`TIE`, or cannot be told apart.
+    """
     found = list(rows)
-    limit = within(min(row.value for row in found))
-    return min((row for row in found if row.value <= limit), key=lambda row: (row.workers, row.value))
+    least = min(found, key=lambda row: row.value)
+    return min((row for row in found if not better(least, row, unsure)), key=lambda row: (row.workers, row.value))
+
+
+def better(row: Row, other: Row, unsure: Unsure = _sure) -> bool:
+    """Whether a row has less regret than another, by more than a tie and than can be chance."""
+    return within(row.value) < other.value and row.value + unsure(row, other) < other.value
 
 
 def within(value: float) -> float:
@@ -127,15 +143,15 @@ def within(value: float) -> float:
     return value + TIE * abs(value) + 1e-12
 
 
-def representatives(rows: Sequence[Row]) -> list[Row]:
+def representatives(rows: Sequence[Row], unsure: Unsure = _sure) -> list[Row]:
     """Each variant's :func:`fewest`, least regret first."""
     by_variant: dict[str, list[Row]] = {}
     for row in rows:
         by_variant.setdefault(row.key, []).append(row)
-    return sorted((fewest(found) for found in by_variant.values()), key=lambda row: row.value)
+    return sorted((fewest(found, unsure) for found in by_variant.values()), key=lambda row: row.value)
 
 
-def front(rows: Sequence[Row], best: Row | None = None) -> list[Row]:
+def front(rows: Sequence[Row], best: Row | None = None, unsure: Unsure = _sure) -> list[Row]:
     """The Pareto front of workers against regret: each row better, by more than a tie, than all with fewer workers.
 
     ``best`` is on it, and then no row that is only as good as that with more workers.
@@ -147,9 +163,9 @@ def front(rows: Sequence[Row], best: Row | None = None) -> list[Row]:
     """
     found: list[Row] = []
     for row in sorted(rows, key=lambda row: (row.workers, row.value)):
-        if not found or within(row.value) < found[-1].value:
+        if not found or better(row, found[-1], unsure):
             found.append(row)
     if best is None or best in found:
         return found
-    kept = [row for row in found if row.workers < best.workers or within(row.value) < best.value]
+    kept = [row for row in found if row.workers < best.workers or better(row, best, unsure)]
     return sorted([*kept, best], key=lambda row: row.workers)

@@ -139,9 +139,15 @@ def parse(text: str, what: str) -> Node:
     except UnexpectedInput as error:
         column = error.column if isinstance(error.column, int) and error.column > 0 else len(text) + 1
         shown = text if len(text) <= 80 else text[:77] + "..."
-        raise InvalidValue(
-            f"{what} {shown!r} is not understood at column {column}; write e.g. {EXAMPLES.get(what, EXAMPLES['law'])}"
-        ) from None
+        example = EXAMPLES.get(what, EXAMPLES["law"])
+        if spread := _SPREAD.match(text):
+            mean = spread[1]
+            example = f'"lognorm(mean={mean}, cv=0.1)" for a spread of 10 %, "uniform(LOW, HIGH)", or "{mean}"'
+        raise InvalidValue(f"{what} {shown!r} is not understood at column {column}; write e.g. {example}") from None
+
+
+#: A time with a spread, as one writes it by hand: 84ms±10%, 84 ms +- 8ms, 84ms+/-8ms.
+_SPREAD = re.compile(r"\s*([0-9.]+ ?(?:ns|us|ms|s))\s*(?:±|\+/?-)")
 
 
 EXAMPLES = {

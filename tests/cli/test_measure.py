@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rtsim.cli.main import main
-from rtsim.delay_curve import DelayCurve
+from rtsim.delay_curve import DelayCurve, Point
+from rtsim.envs.restorable import policy_of, restorable
+from rtsim.experiments.branches import Effort
+from rtsim.experiments.effective_p import Effective
+from rtsim.experiments.predictability import measure
 
 QUICK = ["--states", "3", "--branches", "3", "--runs", "3", "--steps", "40", "--delays", "1", "3", "--horizon", "2"]
 JUMP = ["measure", "--env", "mdp:jump(n=9, p=0.8)", "--policy", "best", *QUICK]
@@ -61,6 +66,29 @@ def test_measure_reads_settings_from_toml(tmp_path: Path, capsys):
     )
     assert main(["measure", "--config", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["effort"]["delays"] == [1]
+
+
+def test_measure_says_where_reward_does_not_depend_on_delay(capsys):
+    words = ["measure", "--env", "CartPole-v1", "--states", "2", "--branches", "2", "--horizon", "2", "--runs", "2"]
+    assert main([*words, "--steps", "20", "--delays", "1", "2"]) == 0
+    assert "the reward does not depend on the delay (1 per step at every k" in capsys.readouterr().err
+
+
+def test_p_that_does_not_fit_the_rewards_is_said_not_to(capsys):
+    effort = Effort(delays=(1, 2, 4), visit_steps=20, horizon=1, states=2, runs=4)
+    world = restorable("mdp:jump(n=50, p=0.9)")
+    found = measure(world, policy_of("best", world), effort)
+    first = found.curve.points[0].reward_per_step
+
+    def with_late(kept: list[float]):
+        late = [Point(k, first * x, 0.01) for k, x in zip((1, 2, 4), kept, strict=True)]
+        points = (replace(found.curve.points[0], interval=0.01), *late)
+        return replace(
+            found, curve=replace(found.curve, points=points, default_reward=0.0), rewards=Effective(0.9, None)
+        )
+
+    assert with_late([0.9, 0.81, 0.6561]).misfit is None
+    assert with_late([0.9, 0.81, 0.1]).misfit.delay_steps == 4
 
 
 def test_measure_says_where_episodes_end_within_the_delays(capsys):

@@ -415,3 +415,11 @@ def test_policy_may_look_at_the_world_but_a_rollout_leaves_it_as_it_was():
     before = world.key()
     best_actions(world, policy_of("random", world), Effort(horizon=9, repeats=2), (1,))
     assert (world.key(), world.ended) == (before, False)
+
+
+def test_interval_of_a_p_of_one_holds_it():
+    # On average late actions earn more; without one of the runs they do not, so that pseudo-values lie above one.
+    runs = np.array([[1.0, 1.3, 0.8, 0.0], [1.0, 1.0, 1.1, 0.0], [1.0, 0.9, 1.1, 0.0]])
+    found = effective_of_runs(runs, [1, 2])
+    assert found.value == 1.0
+    assert found.ci95[0] < 1.0 == found.ci95[1]

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from rtsim import theory
+from rtsim.cli import render
 from rtsim.cli.main import main
-from rtsim.planning import NoPlan, PlanDesign, WorstCase, closed_form, plan
+from rtsim.delay_curve import DelayCurve
+from rtsim.pictures import plot_pareto
+from rtsim.planning import Measured, NoPlan, PlanDesign, WorstCase, closed_form, plan
 from rtsim.planning.break_even import break_even
-from rtsim.planning.inverse import Target, fewest_workers, highest_rates
+from rtsim.planning.inverse import Target, fewest_workers, highest_rates, longest_inferences
 from rtsim.planning.plan import confirm, predict
 from rtsim.planning.rows import Row, fewest
 from rtsim.scenario import Scenario
@@ -84,6 +88,50 @@ def test_highest_rate_of_fresh_starts_is_that_of_the_longest_inference():
     assert rates[0].fps == pytest.approx(20.0, rel=0.02)
 
 
+def test_highest_rate_is_found_above_rates_that_miss_the_target():
+    # At 12 fps a mean inference is 1.008 steps long, so that it often ends a step late; at 30 fps it is not.
+    design = PlanDesign(
+        Scenario("sequential", "lognorm(mean=84ms, cv=0.1)"), WorstCase(1.0), 4, alg=("chunking(size=8)",)
+    )
+    found = highest_rates(design, 0.01)[0]
+    missed = predict(replace(design, base=design.base.with_(step_time="12fps")), design.variants[0], 4)
+    assert missed.inaction > 0.01 >= found.inaction_fraction
+    assert found.fps > 30
+
+
+def test_longest_inference_of_many_workers_is_that_of_the_capacity():
+    # Constant times, three workers at 20 ms a step: 60 ms, whatever they were before.
+    design = PlanDesign(
+        Scenario("sequential", "150ms", step_time=0.02, steps=500), WorstCase(0.9), 3, alg=("exp_time",)
+    )
+    assert longest_inferences(design, Target(inaction=0.0))[0].value == pytest.approx(60 / 150, rel=2e-3)
+    short = replace(design, base=design.base.with_(inference_time="50ms"))
+    assert longest_inferences(short, Target(inaction=0.0))[0].value == 1.0
+
+
+def test_rules_left_out_are_not_ranked():
+    keys = {variant.key for variant in PlanDesign(BASE, WorstCase(0.9), 4).variants}
+    left = {v.key for v in PlanDesign(BASE, WorstCase(0.9), 4, without=("chunking(size=8)", "pipeline")).variants}
+    assert keys - left == {"chunking(size=8)", "pipeline(layers=workers)"}
+
+
+def test_refusal_names_what_comes_nearest_to_what_was_asked():
+    design = PlanDesign(BASE, WorstCase(0.0), 2, alg=("chunking(size=2)", "chunking(size=8)"), seeds=2)
+    with pytest.raises(NoPlan, match=r"nearest, chunking\(size=8\) with"):
+        fewest_workers(plan(design), Target(inaction=0.0))
+
+
+def test_break_even_takes_the_fewest_workers_that_do():
+    # An inference of a tenth of a step: more than one worker changes nothing.
+    designs = {
+        name: PlanDesign(Scenario("sequential", time, step_time=0.02, steps=500), WorstCase(1.0), 8, seeds=2)
+        for name, time in (("small", "2ms"), ("large", "39ms"))
+    }
+    found = break_even(designs, {"small": 0.45, "large": 1.0})[0]
+    small = found.smaller_row if found.smaller == "small" else found.larger_row
+    assert small.workers == 1
+
+
 def test_break_even_is_where_the_larger_models_score_pays_for_its_delay():
     def of(time: str) -> PlanDesign:
         base = Scenario("sequential", time, step_time=0.02, steps=500)
@@ -133,6 +181,17 @@ def test_plan_prints_what_its_json_says(capsys: pytest.CaptureFixture[str], tmp_
     assert (tmp_path / "front.csv").read_text().startswith("key,workers,")
 
 
+def test_table_of_a_narrow_terminal_wraps_no_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(render, "console", lambda: Console(width=80, color_system=None))
+    words = [*ARGUMENTS, "--p-minimax", "0.9", "--alg", "earliest_deadline(deadline=p99)", "exp_time"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if "earliest_deadline(deadline=p99)" in line)
+    assert "±" in row
+    assert "%" in row
+    assert len(row) <= 80
+
+
 def test_curve_measured_at_another_rate_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     curve = tmp_path / "curve.json"
     points = [{"delay_steps": k, "reward_per_step": 0.9**k, "interval": 0.01} for k in (0, 2, 4)]
@@ -145,6 +204,55 @@ def test_curve_measured_at_another_rate_is_refused(capsys: pytest.CaptureFixture
     assert "The delay curve's own intervals leave" in capsys.readouterr().out
     assert main(at_its_rate) == 2
     assert "--default-cost" in capsys.readouterr().err
+
+
+def curve_file(path: Path, rewards: dict[int, float], interval: float, default: float = 0.0) -> str:
+    points = [{"delay_steps": k, "reward_per_step": r, "interval": interval} for k, r in rewards.items()]
+    data = {"schema": "rtsim.delay_curve/1", "points": points, "default": {"reward_per_step": default, "interval": 0}}
+    path.write_text(json.dumps(data))
+    return str(path)
+
+
+def test_curve_that_tells_no_rules_apart_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    curve = curve_file(tmp_path / "flat.json", {0: 1.0, 4: 1.0}, 0.0, 1.0)
+    assert main([*ARGUMENTS, "--delay-curve", curve]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "flat, 1 per step" in err
+
+
+def test_fewer_workers_win_where_the_curve_does_not_tell_rows_apart(tmp_path: Path):
+    rewards = {0: 1.0, 4: 0.6, 8: 0.2}  # straight: a smooth curve says the same
+
+    def best(interval: float):
+        curve = DelayCurve.load(curve_file(tmp_path / "curve.json", rewards, interval))
+        found = plan(PlanDesign(BASE, Measured(curve), 6, alg=("exp_time",), seeds=2))
+        return found, found.best
+
+    (sure, exact), (unsure, rough) = best(0.0), best(2.0)
+    assert exact.workers > rough.workers
+    # The same regret on both, once the rewards of the two at every delay are weighed by hand.
+    lost = [
+        np.append((1 - row.prediction.inaction) * unsure.design.environment.curve.weights(row.prediction.delays), 0)
+        for row in (exact, rough)
+    ]
+    by_hand = np.linalg.norm(2.0 * (lost[0] - lost[1])) / 0.02
+    assert unsure.unsure(exact, rough) == pytest.approx(by_hand)
+    assert 0 < rough.value - exact.value < unsure.unsure(rough, exact)
+    assert sure.unsure(exact, rough) == pytest.approx(0, abs=1e-9)
+
+
+def test_negative_regrets_of_a_noisy_curve_are_drawn_and_explained(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    curve = curve_file(tmp_path / "noisy.json", {0: 0.01, 2: 0.02, 8: 0.03}, 0.02)
+    words = [*ARGUMENTS, "--alg", "exp_time", "--delay-curve", curve]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "Negative regrets" in out
+    assert "rests on chance" in out
+    found = plan(PlanDesign(BASE, Measured(DelayCurve.load(curve)), 4, alg=("exp_time",), seeds=2))
+    low, high = plot_pareto(found).get_ylim()
+    assert all(low < row.value < high for row in found.rows)
+    assert min(row.value for row in found.rows) < 0
 
 
 @pytest.mark.parametrize(
@@ -162,6 +270,9 @@ def test_curve_measured_at_another_rate_is_refused(capsys: pytest.CaptureFixture
         (["--score", "a=1", "b=2"], "--profile"),
         (["--highest-rate", "--target", "1"], "--inaction-target"),
         (["--p-minimax", "2"], "probability"),
+        (["--p-minimax", "0.9", "--alg", "exp_time", "--without", "exp_time"], "no rule left"),
+        (["--highest-rate", "--longest-inference"], "different questions"),
+        (["--inference-time", "84ms±10%", "--p-minimax", "0.9"], '"lognorm(mean=84ms, cv=0.1)"'),
         (["--p-minimax", "0.9", "--alg", "pipeline(layers=9)"], "one for each layer"),
         (["--p-minimax", "0.9", "--step-time", "1us", "--fps", ""], "at least --steps 200000"),
     ],

@@ -230,6 +230,8 @@ class Plan:
     """Reward lost on a step left to the default policy (default: 1 with --p-minimax; as the delay curve says)."""
     alg: Texts = ()
     """Rank only these rules, with options (default: all, with the options worth trying)."""
+    without: Texts = ()
+    """Leave these rules out, e.g. chunking pipeline, or one of their options, e.g. "chunking(size=8)"."""
     target: Annotated[float | None, tyro.conf.arg(metavar="R", help_behavior_hint=shown_default)] = None
     """The fewest workers with at most this regret, reward per second."""
     inaction_target: Annotated[float | None, tyro.conf.arg(metavar="X", help_behavior_hint=shown_default)] = None
@@ -238,6 +240,8 @@ class Plan:
     """With --profile and a target: the largest of the profile's models that reaches it."""
     highest_rate: Flag = False
     """The highest rate that the model serves with all workers at --inaction-target; needs no stochasticity."""
+    longest_inference: Flag = False
+    """By how much inferences must shrink to reach --target or --inaction-target (0.01) with all workers."""
     score: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL=VALUE ...")] = ()
     """Undelayed scores of two or more of the profile's models: at which p_minimax does the smaller win?"""
     batch: Number = 16
