@@ -11,7 +11,7 @@ import numpy as np
 from rtsim.errors import InvalidValue
 from rtsim.planning.predict import predictable
 from rtsim.scenario import Scenario
-from rtsim.schedulers import RuleSpec
+from rtsim.schedulers import RuleSpec, names
 
 #: Quantiles of the inference time that deadlines are put at, per cent.
 TRIGGERED, RELEASED, EARLIEST = (50, 75, 90, 95, 99, 99.9, 99.99), (75, 95), (75, 90, 99, 99.99)
@@ -51,8 +51,8 @@ class Variant:
 def variants(base: Scenario, alg: Sequence[str | RuleSpec] = ()) -> list[Variant]:
     """Every rule with the options worth trying under these times; or those given.
 
-    A pipeline of L layers counts as L workers, since they run in parallel. Its skip connections change the network, and
-    are not among the options.
+    Rules that a user has registered are tried with their defaults. A pipeline of L layers counts as L workers, since
+    they run in parallel. Its skip connections change the network, and are not among the options.
 
     Parameters
     ----------
@@ -81,7 +81,19 @@ def variants(base: Scenario, alg: Sequence[str | RuleSpec] = ()) -> list[Variant
     found = [Variant(RuleSpec.of(text), str(base.mailbox)) for text in texts]
     if str(base.mailbox) == "latest":
         found += [Variant(RuleSpec.of(name), QUEUE) for name in QUEUED]
-    return [*found, Variant(RuleSpec.of("pipeline"), str(base.mailbox), layered=True)]
+    found.append(Variant(RuleSpec.of("pipeline"), str(base.mailbox), layered=True))
+    known = {variant.rule.name for variant in found}
+    registered = (RuleSpec.of(name) for name in names() if name not in known)
+    return [*found, *(Variant(rule, str(base.mailbox)) for rule in registered if _runs(base, rule))]
+
+
+def _runs(base: Scenario, rule: RuleSpec) -> bool:
+    """Whether a user's rule goes with these times at its defaults; one that does not must not spoil every plan."""
+    try:
+        base.with_(rule=rule, workers=1, learning_time=None).program()
+    except InvalidValue:
+        return False
+    return True
 
 
 def _deadlines(base: Scenario, rule: str, deadlines: Iterable[str]) -> list[str]:

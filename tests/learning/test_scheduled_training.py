@@ -314,7 +314,7 @@ def test_loss_that_is_not_finite_leaves_the_last_checkpoint(tmp_path) -> None:
     learner = prepare(cart(), DQN, seed=4, checkpoint=file, every=50)
     training = ScheduledTraining(Poisoned(cart()), learner, SCENARIOS["round_robin"], row_steps=10)
     with pytest.raises(
-        NoConvergence, match=r"loss inf at update .* learning diverged; the last checkpoint is as it was"
+        NoConvergence, match=r"loss nan at update .* learning diverged; the last checkpoint is as it was"
     ):
         training.run(10_000, file, 50)
     learner, progress = load(file)

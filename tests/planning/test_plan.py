@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -15,13 +16,16 @@ from rtsim import theory
 from rtsim.cli import render
 from rtsim.cli.main import main
 from rtsim.delay_curve import DelayCurve
+from rtsim.errors import InvalidValue
 from rtsim.pictures import plot_pareto
 from rtsim.planning import Measured, NoPlan, PlanDesign, WorstCase, closed_form, plan
 from rtsim.planning.break_even import break_even
+from rtsim.planning.candidates import variants
 from rtsim.planning.inverse import Target, fewest_workers, highest_rates, longest_inferences
 from rtsim.planning.plan import confirm, predict
 from rtsim.planning.rows import Row, fewest
 from rtsim.scenario import Scenario
+from rtsim.schedulers import find, registry
 from tests.bench import plan_accuracy
 
 LAW = "lognorm(mean=50ms, cv=0.3)"
@@ -309,3 +313,14 @@ def test_rows_that_gain_are_compared_as_those_that_lose():
 
     assert fewest([row(2, -1.001), row(1, -1.0), row(3, -0.5)]).workers == 1
     assert fewest([row(2, -1.1), row(1, -1.0)]).workers == 2
+
+
+def test_registered_rules_are_ranked_too_unless_they_refuse_these_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise InvalidValue("needs a law with a bound")
+
+    mine = replace(find("unstaggered"), name="mine")
+    monkeypatch.setattr(registry, "_registered", {"mine": mine, "hard": replace(mine, name="hard", prepare=refuse)})
+    keys = [found.key for found in variants(Scenario("max_time", "84ms"))]
+    assert keys[-1] == "mine"
+    assert "hard" not in keys
