@@ -111,7 +111,7 @@ def _remark(figure: Figure, missing: Sequence[Panel]) -> str:
     found = []
     for panel in missing:
         count = len(list(figure.cells(only=(panel.env,))))
-        time = f", up to {round(count * panel.cpu_seconds / 60)} min of a core" if panel.cpu_seconds else ""
+        time = f", about {round(count * panel.cpu_seconds / 60)} min of a core" if panel.cpu_seconds else ""
         found.append(f"{panel.env} ({count} trainings of {panel.budget:,} steps{time})")
     return f"not trained yet: {', '.join(found)}" if found else ""
 

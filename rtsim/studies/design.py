@@ -241,7 +241,7 @@ _BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 10_000, 300, cp
 _FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 10_000, 300, "reward", cpu_seconds=10)
 _INVADERS = ("minatar:space_invaders(sticky=0)", "minatar:space_invaders(sticky=0.25)")
 _BLOCKS = Panel("blocks", "game-boy-small", 20_000, 200, demonstrations=16_000, cpu_seconds=72)
-_WALK = Panel("walk", "game-boy-small", 20_000, 200, "reward")
+_WALK = Panel("walk", "game-boy-small", 20_000, 200, "reward", cpu_seconds=45)
 # Human scores: Mnih et al. 2015, Extended Data Table 2.
 _ATARI = tuple(
     Panel(f"atari:{game}", "atari-small", 200_000, 200, human=human)

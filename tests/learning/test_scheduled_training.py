@@ -49,7 +49,7 @@ def weights(learner) -> np.ndarray:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rule", ["sequential", "max_time"])
 def test_zero_times_are_the_plain_training_bit_for_bit(kind, rule) -> None:
-    steps = 400
+    steps = 300
     plain = prepare(cart(), KINDS[kind], seed=4)
     curve = train_plain(cart(), plain, steps)
     learner = prepare(cart(), KINDS[kind], seed=4)

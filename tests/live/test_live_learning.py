@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ pytest.importorskip("torch")
 import torch
 
 from rtsim.errors import FileProblem
-from rtsim.learning import load
+from rtsim.learning import load, memory_file
 from rtsim.live import RunInterrupted, Status, play
 from rtsim.live import run as supervisor
 from rtsim.live.agreement import identity, simulate_recorded
@@ -34,10 +36,11 @@ from tests.live.test_live_faults import After, ended, processes
 
 pytestmark = pytest.mark.realtime
 
+#: Processes that learn all the time make hundreds of updates in these steps; one that also acts, some tens.
 RULES = {
-    "round robin": {"learner_rule": "round_robin"},
-    "lock-free": {"learner_rule": "lock_free"},
-    "parallel": {"learner_rule": "parallel"},
+    "round robin": {"learner_rule": "round_robin", "steps": 120},
+    "lock-free": {"learner_rule": "lock_free", "steps": 120},
+    "parallel": {"learner_rule": "parallel", "steps": 120},
     "act, learn": {"rule": "sequential"},
     "learn, act": {"rule": "sequential(order=learn_act)"},
 }
@@ -136,32 +139,33 @@ def test_the_checkpoint_plays(trained, tmp_path):
     assert weights
 
 
-def test_a_training_goes_on_from_its_checkpoint(tmp_path):
-    plan = learning_plan(tmp_path, "sequential", steps=90)
-    first = play(plan)
-    path = checkpoint(first)
+@pytest.mark.parametrize("trained", ["act, learn"], indirect=True)
+def test_a_training_goes_on_from_its_checkpoint(trained, tmp_path):
+    path = Path(checkpoint(trained.schedule))
     with pytest.raises(FileProblem, match="exists"):
-        play(plan)
-    before, _ = load(path)
+        play(learning_plan(path.parent, "sequential", steps=90))
+    for file in (path, memory_file(path)):
+        shutil.copy(file, tmp_path)
+    before, _ = load(tmp_path / path.name)
     second = play(learning_plan(tmp_path, "sequential", steps=90, resume=True))
-    after, progress = load(path)
+    after, progress = load(tmp_path / path.name)
     # The Schedule counts from its own beginning, the learner from that of the training.
     assert second.updates["version"][0] == 1
     assert after.version - before.version == len(second.updates["version"])
     assert after.decisions > before.decisions
     assert after.memory.appended > before.memory.appended
-    assert progress["live_steps"] == 180
+    assert progress["live_steps"] == len(trained.schedule) + 90
 
 
 def test_parallel_learners_go_on_without_a_lost_one(tmp_path):
     """Each of its updates needs all of them; see tests/live/test_landings.py for the other rules."""
-    plan = learning_plan(tmp_path, learner_rule="parallel", steps=240, restarts=0)
+    plan = learning_plan(tmp_path, learner_rule="parallel", steps=190, restarts=0)
     after = After(90, lambda: processes(os.getpid())[-1].kill())
     schedule = play(plan, on_status=after)
     assert after.done
     faults = schedule.header["live"]["faults"]
     assert [(fault["process"], fault["restarted"]) for fault in faults] == [("learner 1", False)]
-    assert len(schedule) == 240
+    assert len(schedule) == 190
     late = schedule.updates["start_ns"] > faults[0]["time_s"] * 1e9 + 0.2e9
     assert late.sum() > 10
     assert set(schedule.updates["learner"][late].tolist()) == {0}
