@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 def show_plan(found: Plan, everything: bool) -> None:
     """Settings, ranking, front, learners, floor and the best row in words."""
-    from rtsim.planning import Measured
     from rtsim.timing import units
 
     design, base = found.design, found.design.base
@@ -36,12 +35,10 @@ def show_plan(found: Plan, everything: bool) -> None:
         render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
-    curve = ""
-    if isinstance(design.environment, Measured):
-        curve = " by the delay curve, whose own intervals are not in it"
+    half = f" ± {floor.uncertain_per_s:.2g} (the delay curve's)" if floor.uncertain_per_s else ""
     render.line(
-        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}){curve}: "
-        f"{_number(floor.regret_per_s)} per second, {render.percent(floor.inaction_fraction)} inaction, "
+        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}): "
+        f"{_number(floor.regret_per_s)}{half} per second, {render.percent(floor.inaction_fraction)} inaction, "
         f"actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
