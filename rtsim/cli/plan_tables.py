@@ -27,7 +27,7 @@ def show_plan(found: Plan, everything: bool) -> None:
     )
     rows = sorted(found.rows, key=lambda row: row.value) if everything else found.representatives
     what = "Every row" if everything else "The best of every rule and its options, with the fewest workers for it"
-    _table(f"{what}; regret in reward per second (of never acting: {_number(_never(found))})", rows)
+    _table(f"{what}; regret in reward per second (of never acting: {_number(found.never_acting_per_s)})", rows)
     _table("Pareto front: more workers for less regret", found.front)
     if render.console().width < WIDE:
         render.line(f"± means simulated. A terminal of {WIDE} columns, a pipe or --json show more; delay is in steps.")
@@ -42,12 +42,7 @@ def show_plan(found: Plan, everything: bool) -> None:
         f"actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
-        render.line(f"Best: {in_words(best, _never(found), found.unsure(best))}.")
-
-
-def _never(found: Plan) -> float:
-    """Regret of never acting, reward per second: the scale of all others."""
-    return found.design.environment.default_cost / found.design.base.step_mean
+        render.line(f"Best: {in_words(best, found.never_acting_per_s, found.unsure(best))}.")
 
 
 #: Columns of the terminal from which on the table has all of its own; --json has them always.

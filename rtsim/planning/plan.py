@@ -171,6 +171,11 @@ class Plan:
         return [floor(design.base, design.environment, workers) for workers in every(design.max_workers)]
 
     @property
+    def never_acting_per_s(self) -> float:
+        """Regret rate of the default policy alone, reward per second: the scale of all others."""
+        return self.design.environment.default_cost / self.design.base.step_mean
+
+    @property
     def learning(self) -> Learning | None:
         """Learners, if a learning time is given."""
         return Learning.of(self.design.base, self.design.max_learners)
@@ -184,6 +189,7 @@ class Plan:
             "rows": [row.to_json() for row in sorted(self.rows, key=lambda row: row.value)],
             "best": None if best is None else best.to_json(),
             "best_delay_curve_half_width_per_s": None if best is None else self.unsure(best) or None,
+            "never_acting_per_s": self.never_acting_per_s,
             "front": [row.to_json() for row in self.front],
             "floor": asdict(self.floors[-1]),
             "floors": [asdict(each) for each in self.floors],
