@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 def show_plan(found: Plan, everything: bool) -> None:
     """Settings, ranking, front, learners, floor and the best row in words."""
-    from rtsim.planning import Measured
     from rtsim.timing import units
 
     design, base = found.design, found.design.base
@@ -28,7 +27,7 @@ def show_plan(found: Plan, everything: bool) -> None:
     )
     rows = sorted(found.rows, key=lambda row: row.value) if everything else found.representatives
     what = "Every row" if everything else "The best of every rule and its options, with the fewest workers for it"
-    _table(f"{what}; regret in reward per second (of never acting: {_number(_never(found))})", rows)
+    _table(f"{what}; regret in reward per second (of never acting: {_number(found.never_acting_per_s)})", rows)
     _table("Pareto front: more workers for less regret", found.front)
     if render.console().width < WIDE:
         render.line(f"± means simulated. A terminal of {WIDE} columns, a pipe or --json show more; delay is in steps.")
@@ -36,21 +35,14 @@ def show_plan(found: Plan, everything: bool) -> None:
         render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
-    curve = ""
-    if isinstance(design.environment, Measured):
-        curve = " by the delay curve, whose own intervals are not in it"
+    half = f" ± {floor.uncertain_per_s:.2g} (the delay curve's)" if floor.uncertain_per_s else ""
     render.line(
-        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}){curve}: "
-        f"{_number(floor.regret_per_s)} per second, {render.percent(floor.inaction_fraction)} inaction, "
+        f"Floor that no rule can beat with {floor.workers} workers ({floor.source}): "
+        f"{_number(floor.regret_per_s)}{half} per second, {render.percent(floor.inaction_fraction)} inaction, "
         f"actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
-        render.line(f"Best: {in_words(best, _never(found), found.unsure(best))}.")
-
-
-def _never(found: Plan) -> float:
-    """Regret of never acting, reward per second: the scale of all others."""
-    return found.design.environment.default_cost / found.design.base.step_mean
+        render.line(f"Best: {in_words(best, found.never_acting_per_s, found.unsure(best))}.")
 
 
 #: Columns of the terminal from which on the table has all of its own; --json has them always.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtsim import theory
-from rtsim.planning.environment import Environment
+from rtsim.planning.environment import Environment, Measured
 from rtsim.scenario import Scenario
 from rtsim.timing import Law
 
@@ -26,6 +26,8 @@ class Floor:
         Mean of the least delays.
     source : str
         "closed form", or "numerical" where the environment's charges are.
+    uncertain_per_s : float or None
+        Half width of the 95 % interval that a measured delay curve leaves on it.
     """
 
     workers: int
@@ -35,6 +37,7 @@ class Floor:
     inaction_fraction: float
     delay_steps_mean: float
     source: str
+    uncertain_per_s: float | None = None
 
 
 def floor(base: Scenario, environment: Environment, workers: int, chunk: int = 1) -> Floor:
@@ -64,7 +67,9 @@ def floor(base: Scenario, environment: Environment, workers: int, chunk: int = 1
     if law.least_mean < law.mean or isinstance(base.step_time, Law):
         shares = np.array([1.0 - theory.capacity_limit(workers * chunk, step, law.least_mean)])
     acted = float(shares.sum())
-    least = environment.least(shares)
+    least, unsure = environment.least(shares), None
+    if isinstance(environment, Measured):
+        unsure = environment.uncertainty(environment.weights(1.0 - acted, shares / max(acted, 1e-300)))
     return Floor(
         workers=workers,
         regret_per_s=least.total / step,
@@ -73,4 +78,5 @@ def floor(base: Scenario, environment: Environment, workers: int, chunk: int = 1
         inaction_fraction=max(1.0 - acted, 0.0),
         delay_steps_mean=float(shares @ np.arange(len(shares))) / acted if acted > 0 else 0.0,
         source=environment.source,
+        uncertain_per_s=None if unsure is None else unsure / step,
     )

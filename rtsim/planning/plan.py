@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim import theory
 from rtsim.clocks import simulate
 from rtsim.errors import InvalidValue
 from rtsim.intervals import Estimate, fraction_ci95, mean_ci95
 from rtsim.planning.candidates import Variant, every, variants, worker_numbers
 from rtsim.planning.environment import Environment, Measured
 from rtsim.planning.floor import Floor, floor
+from rtsim.planning.learners import Learning
 from rtsim.planning.predict import Run, closed_form, numerical, runs, simulated, warmup
 from rtsim.planning.rows import Row, Simulated, better, fewest, front, representatives, within
 from rtsim.planning.tabular import Tabular
@@ -118,31 +118,6 @@ class PlanDesign:
         }
 
 
-@dataclass(frozen=True)
-class Learning:
-    """How many learners it takes to learn from every transition.
-
-    Attributes
-    ----------
-    required_learners : int
-        ⌈τ̄_L/(B τ_M)⌉ (Riemer et al. 2025, Question 4).
-    learners : int
-        As many as the budget has of them.
-    transitions_per_step : float
-        Transitions learned from per environment step with these, at most 1.
-    updates_per_s : float or None
-        None if updates take no time.
-    source : str
-        Always "closed form".
-    """
-
-    required_learners: int
-    learners: int
-    transitions_per_step: float
-    updates_per_s: float | None
-    source: str = "closed form"
-
-
 @dataclass
 class Plan:
     """The answer: every row, the best one, and the floor.
@@ -205,17 +180,14 @@ class Plan:
         return [floor(design.base, design.environment, workers) for workers in every(design.max_workers)]
 
     @property
+    def never_acting_per_s(self) -> float:
+        """Regret rate of the default policy alone, reward per second: the scale of all others."""
+        return self.design.environment.default_cost / self.design.base.step_mean
+
+    @property
     def learning(self) -> Learning | None:
         """Learners, if a learning time is given."""
-        base = self.design.base
-        if base.learning_time is None:
-            return None
-        needed = theory.required_learners(base.learning_time.mean, base.batch, base.step_mean)
-        given = min(needed, self.design.max_learners or needed)
-        if base.learning_time.mean == 0:
-            return Learning(needed, given, 1.0, None)
-        per_second = given / base.learning_time.mean
-        return Learning(needed, given, min(per_second * base.batch * base.step_mean, 1.0), per_second)
+        return Learning.of(self.design.base, self.design.max_learners)
 
     def to_json(self) -> dict[str, Any]:
         """The result in the schema ``rtsim.plan/1``."""
@@ -226,6 +198,7 @@ class Plan:
             "rows": [row.to_json() for row in sorted(self.rows, key=lambda row: row.value)],
             "best": None if best is None else best.to_json(),
             "best_delay_curve_half_width_per_s": None if best is None else self.unsure(best) or None,
+            "never_acting_per_s": self.never_acting_per_s,
             "front": [row.to_json() for row in self.front],
             "floor": asdict(self.floors[-1]),
             "floors": [asdict(each) for each in self.floors],

@@ -201,7 +201,8 @@ class Report:
 @dataclass
 class Plan:
     """Decide: rank every rule, its options and numbers of workers by predicted regret, for a model, a machine's budget
-    and what is known of the environment; or ask the other way round, with --target, --family, --highest-rate, --score.
+    and what is known of the environment; or ask the other way round, with --target, --family, --highest-rate,
+    --longest-inference, --score.
     """
 
     profile: Text = ""
