@@ -9,7 +9,10 @@ import os
 import signal
 import threading
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from rtsim.schedulers import registry
 
 settings.register_profile(
     "ci",
@@ -25,3 +28,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 # interrupts would never notice.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _rules_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that a test registers is gone after it: plans rank every rule there is."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
