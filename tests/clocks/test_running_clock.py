@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtsim import Scenario
 from rtsim.clocks.running import Landed, Learning, Lost, Published, Read, Started, events
 from rtsim.errors import RuleFault
-from rtsim.schedulers.registry import _registered, register
+from rtsim.schedulers.registry import register
 from rtsim.schedulers.rule import Program, Rule
 from tests import oracle
 from tests.contract.scenarios import RULES, scenarios
@@ -128,8 +128,5 @@ def test_events_of_a_rule_that_fails_say_which_rule() -> None:
         return now, now
 
     register(Rule("faulty", "fails", "a test", prepare=lambda options, setting: Program(next_start, on_end)))
-    try:
-        with pytest.raises(RuleFault, match="faulty"):
-            list(itertools.islice(events(Scenario("faulty", "1ms")), 10))
-    finally:
-        del _registered["faulty"]
+    with pytest.raises(RuleFault, match="faulty"):
+        list(itertools.islice(events(Scenario("faulty", "1ms")), 10))
