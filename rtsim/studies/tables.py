@@ -20,7 +20,7 @@ MAX_VALUE = 1e100
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Cell):
     """A cell, how far it had come, and what it had found until then.
 
     Attributes
@@ -50,14 +50,6 @@ class Row:
         What made it.
     """
 
-    figure: int
-    panel: str
-    method: str
-    depth: int
-    parameters: int
-    delay_steps: int
-    seed: int
-    budget_steps: int
     step: int
     seconds: float
     actions: int
@@ -74,10 +66,7 @@ class Row:
     @property
     def cell(self) -> Cell:
         """What it is a result of."""
-        return Cell(
-            self.figure, self.panel, self.method, self.depth, self.parameters, self.delay_steps, self.seed,
-            self.budget_steps,
-        )  # fmt: skip
+        return Cell(*(getattr(self, field.name) for field in fields(Cell)))
 
 
 _KINDS = {field.name: str(field.type) for field in fields(Row)}
