@@ -79,6 +79,7 @@ LIVE_COLUMNS = {
     "stale": np.int8,  # 1: the action came from a former episode, and the default policy acted instead
     "late_ns": np.int64,  # from the step's deadline to the environment's waking up for it
     "runtime_ns": np.int64,  # what the runtime took between deadline and emulator, and after the last step
+    "waking_ns": np.int64,  # of that, what the kernel took to wake workers and learners that begin with the step
     "emulator_ns": np.int64,  # what the emulator took
 }
 

@@ -170,6 +170,7 @@ def tables(plan: LivePlan, schedule: Schedule, found: LiveSummary, settled: Stat
         ["lateness of the last step", _time(found.drift_s)],
         ["deadlines missed (by more than 1 ms)", render.percent(found.missed_fraction)],
         ["runtime per step, median", _time(found.runtime_p50_s)],
+        ["waking workers per step, median", _time(found.waking_p50_s)],
         ["emulator per step, median", _time(found.emulator_p50_s)],
         ["taking up an inference, median / p99 / longest", _three(found.dispatch)],
         ["handing an action over, median / p99 / longest", _three(found.hand_over)],

@@ -69,16 +69,23 @@ class EnvironmentProcess:
                 return
             party.memory.pulses[0] = wall.now_ns()
             taken, bells = self.desk.publish(step)
-            for bell in bells:
-                wall.ring(bell)
-            self._advance(step, woke, taken, shown)
+            self._advance(step, woke, self._ring(bells), taken, shown)
             if step % KEEP == 0:
                 self.desk.intake.forget()
                 if not self.lifeline.wait(0):
                     return
         control[m.FINISHED] = 1
 
-    def _advance(self, step: int, woke: int, taken: Taken, shown: int) -> None:
+    def _ring(self, bells: set[int]) -> int:
+        """Wake those who have something to do now; returns how long that took, ns: the kernel's work, not ours."""
+        if not bells:
+            return 0
+        before = wall.now_ns()
+        for bell in bells:
+            wall.ring(bell)
+        return wall.now_ns() - before
+
+    def _advance(self, step: int, woke: int, waking: int, taken: Taken, shown: int) -> None:
         """The emulator's step, and its row in the record; ``shown`` is the hash of the observation."""
         party, inbox = self.party, self.desk.intake.inbox
         stale = taken.action is not None and taken.observation < self.episode
@@ -96,7 +103,7 @@ class EnvironmentProcess:
                 *(party.starts[step], taken.worker, taken.inference, taken.observation, taken.position, taken.release),
                 *(*inbox.counts(), len(inbox)),
                 *(action, int(np.float64(reward).view(np.int64)), shown, ended, int(stale)),
-                *(woke - party.starts[step], self.tail + before - woke, after - before),
+                *(woke - party.starts[step], self.tail + before - woke, waking, after - before),
             )
         )
         if self.lessons is not None:

@@ -60,7 +60,7 @@ STEP_ROW = (
         "dropped",
         "pending",
     ),
-    *("action", "reward_bits", "hash", "ended", "stale", "late", "own", "emulator"),
+    *("action", "reward_bits", "hash", "ended", "stale", "late", "own", "waking", "emulator"),
 )
 EMPTY_ROW = (0,) * len(STEP_ROW)
 UPDATE = ("learner", "start_ns", "end_ns", "land_ns", "data_step", "read_version", "version", "batch", "loss_bits")

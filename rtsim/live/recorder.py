@@ -159,6 +159,7 @@ class Recorder:
             "stale": stale.astype(np.int8),
             "late_ns": steps["late"],
             "runtime_ns": steps["own"],
+            "waking_ns": steps["waking"],
             "emulator_ns": steps["emulator"],
         }
         losses = {"loss": _floats(table["loss_bits"])[landed]} if self.plan.learning is not None else {}

@@ -59,8 +59,9 @@ class LiveSummary:
         Share of steps later than 1 ms.
     histogram : tuple of int
         Steps by lateness: up to 1 µs, 10 µs, 100 µs, 1 ms, 5 ms, 16 ms, and beyond.
-    runtime_p50_s, emulator_p50_s : float, seconds
-        What one step cost the environment process: for the runtime itself, and for the emulator.
+    runtime_p50_s, waking_p50_s, emulator_p50_s : float, seconds
+        What one step cost the environment process: for the runtime itself (publication, mailbox, record), for waking
+        workers that begin with the step, which is the kernel's work, and for the emulator.
     inferences : int
         Those that ended.
     inference : Times or None
@@ -96,6 +97,7 @@ class LiveSummary:
     missed_fraction: float
     histogram: tuple[int, ...]
     runtime_p50_s: float
+    waking_p50_s: float
     emulator_p50_s: float
     inferences: int
     inference: Times | None
@@ -145,7 +147,8 @@ def summary(schedule: Schedule) -> LiveSummary:
         drift_s=float(late[-1]) / 1e9,
         missed_fraction=missed,
         histogram=tuple(np.bincount(np.searchsorted(BINS_NS, late), minlength=len(BINS_NS) + 1).tolist()),
-        runtime_p50_s=_at(live["runtime_ns"], 0.5),
+        runtime_p50_s=_at(live["runtime_ns"] - live["waking_ns"], 0.5),
+        waking_p50_s=_at(live["waking_ns"], 0.5),
         emulator_p50_s=_at(live["emulator_ns"], 0.5),
         inferences=len(taken),
         inference=Times.of(taken),
