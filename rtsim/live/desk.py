@@ -83,7 +83,7 @@ class Rehearsal:
         memory = Memory(party.plan)
         self._desk = Desk(Party(party.plan, Files(memory.fd, nowhere, self._lock.fileno(), party.bells)))
         self._desk.party.origin = party.origin
-        self._first = list(party.program.state)
+        self._first = array("q", party.program.state)
         self._observation = np.zeros(party.plan.frame_bytes, np.uint8)
 
     def one(self) -> None:

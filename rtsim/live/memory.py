@@ -124,7 +124,7 @@ def inference_ring(workers: int) -> int:
 
 
 #: Arrays that are read and written number by number: one-dimensional memoryviews.
-WORDS = ("control",)
+WORDS = ("control", "rule_state")
 
 
 class Memory:
@@ -145,7 +145,7 @@ class Memory:
 
     control: memoryview[int]
     pulses: NDArray[np.int64]
-    rule_state: NDArray[np.int64]
+    rule_state: memoryview[int]
     learner_state: NDArray[np.int64]
     workers: NDArray[np.int64]
     learners: NDArray[np.int64]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple
@@ -122,7 +123,7 @@ class Party:
         if not len(due):
             return bells
         # Nobody else's time changes when the rule is asked for one of them, so that one look at the table is enough.
-        queue = sorted(zip(rows[due, m.TIME].tolist(), due.tolist(), strict=True))
+        queue = sorted((self._rows[worker, m.TIME], worker) for worker in due.tolist())
         while queue:
             time, worker = heapq.heappop(queue)
             status, again = self.ask(worker, time)
@@ -134,10 +135,8 @@ class Party:
 
     def wake_waiting(self, step: int) -> None:
         """Workers that wait for this step, which begins now, are to be asked at its start."""
-        rows = self.memory.workers
-        woken = waiting(rows, step)
-        if woken:
-            rows[woken, m.TIME], rows[woken, m.STATUS] = self.starts[step], m.ASLEEP
+        for worker in waiting(self.memory.workers, step):
+            self._rows[worker, m.TIME], self._rows[worker, m.STATUS] = self.starts[step], m.ASLEEP
 
     def ask(self, worker: int, time: int) -> tuple[int, int]:
         """Ask the rule at logical ``time`` when an idle worker may start, and note the answer down in its row.
@@ -218,7 +217,7 @@ class Turn:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:
-            self._party.memory.rule_state[:] = self._party.program.state
+            self._party.memory.rule_state[:] = array("q", self._party.program.state)
         self._party.lock.__exit__(kind, error, at)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ class _Run:
         plan = self.plan
         self.memory = Memory(plan)
         program = plan.scenario.program()
-        self.memory.rule_state[: len(program.state)] = program.state
+        self.memory.rule_state[: len(program.state)] = array("q", program.state)
         self.memory.control[m.PUBLISHED] = -1
         # All wait for step 0, when the environment asks them in order.
         self.memory.workers[:, m.STATUS] = self.memory.learners[:, m.STATUS] = m.WAITING

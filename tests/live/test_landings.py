@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,7 +29,7 @@ def landings_of(rule: str, learners: int = 3) -> Iterator[Landings]:
     party.memory.control[m.PUBLISHED] = 3
     party.memory.control[m.ORIGIN] = party.origin
     party.memory.landings = np.zeros((learners, 2 + learners), np.int64)  # only runs that learn have it
-    party.memory.rule_state[: len(party.program.state)] = party.program.state
+    party.memory.rule_state[: len(party.program.state)] = array("q", party.program.state)
     party.memory.workers[:, m.STATUS] = party.memory.learners[:, m.STATUS] = m.WAITING
     party.memory.workers[:, m.STEP] = party.memory.learners[:, m.STEP] = 40
     try:
