@@ -1,8 +1,10 @@
 """How far the simulator is from what happened: the agreement report.
 
 A recorded run is simulated twice. With its own recorded durations the simulator must make the
-same Schedule, step for step: what differs is the clock's fault. With durations drawn from a
-profile fitted to other runs the statistics must agree: what differs then is the fit's.
+same Schedule, step for step: what differs is the clock's fault. With what is known of durations from
+other runs the statistics must agree: what differs then is the fit's. Of timed inference that is
+the law of all their durations; of real inference, which has slow spells, what it took at each moment of one
+of them (:mod:`rtsim.live.traces`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from rtsim.live import virtual
 from rtsim.live.plan import LivePlan
 from rtsim.live.rows import Row, row_of
 from rtsim.live.summary import warmup_steps
+from rtsim.live.traces import TraceDurations
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
 from rtsim.schedulers import RuleSpec
@@ -31,13 +34,14 @@ from rtsim.timing.grammar import Percentile
 
 #: Durations that a fitted law keeps; more are thinned out evenly.
 SAMPLES = 20_000
-#: Simulated runs of the fitted profile.
-SEEDS = 20
+#: Simulated runs of the fitted profile, and of how many of them the rewards are told, which take longest.
+SEEDS, REWARDED = 20, 20
 #: Longer than any run: what was still going on when the recording ended never ends.
 NEVER = 2**60
 
 LIMITS = (
-    "durations are drawn independently: slow spells of the machine that last for several inferences are not in the fit",
+    "timed inference is drawn independently: what the machine adds in slow spells is not; real inference takes what it "
+    "took at some moment of another run, so how workers slow each other down is that run's",
     "a worker that the environment started is taken to begin with its step; what it began late is in its duration",
     "inferences under way when the recording ended are not in the fit, which favours short ones a little in short runs",
 )
@@ -282,7 +286,7 @@ def agree(
     seeds : int
         Simulated runs.
     with_rewards : bool
-        Play the simulated Schedules on the emulator, too.
+        Play the simulated Schedules on the emulator, too: the first :data:`REWARDED`.
     names : sequence of str, optional
         Of the runs, e.g. their files, for error messages; "run 1" and so on if not given.
     on_progress : callable(what, done, total), optional
@@ -314,8 +318,8 @@ def agree(
         report("fitted profile", index, seeds)
         scenario = fitted_scenario(first.scenario, laws[index % 2], learning[index % 2])
         scenario = scenario.with_(seed=1000 + index, steps=len(schedules[index % len(schedules)]))
-        simulated.append(simulate_on_any(scenario))
-        if with_rewards:
+        simulated.append(_simulated(scenario, halves[index % 2], index, first.inference == "real"))
+        if with_rewards and index < REWARDED:
             rewards.append(_rate(virtual.rewards(simulated[-1], plans[index % len(plans)]), first.scenario))
     quantities = {**QUANTITIES, **(LEARNING if first.scenario.learner_count else {})}
     rows = [
@@ -338,6 +342,15 @@ def agree(
         limits=LIMITS if first.learning is None else (*LIMITS, LEARNT),
         warmup_steps=warmup,
     )
+
+
+def _simulated(scenario: Scenario, runs: Sequence[Schedule], index: int, real: bool) -> Schedule:
+    """One simulated run, number ``index``, of what is known from some recorded ones."""
+    if not real:
+        return simulate_on_any(scenario)
+    known = [run for run in runs if run.spans is not None and len(run.spans["start_ns"])]
+    turned = int(np.random.default_rng(scenario.seed).integers(scenario.steps))
+    return simpy_clock.simulate(scenario, draws=TraceDurations(known[index // 2 % len(known)], scenario, turned))
 
 
 def _rate(rewards: NDArray[np.float64], scenario: Scenario) -> float:
