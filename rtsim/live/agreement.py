@@ -309,16 +309,18 @@ def agree(
         report("recorded durations", index, len(schedules))
         identities.append(identity(schedule))
     warmup = min(map(warmup_steps, schedules))
-    halves = [schedules[1::2], schedules[0::2]] if len(schedules) > 1 else [schedules, schedules]
+    # What is simulated stands for the runs of one half, and knows those of the other, each of which counts alike.
+    halves = [schedules[0::2], schedules[1::2]] if len(schedules) > 1 else [schedules, schedules]
     laws = [fitted_law(half) for half in halves]
     # What really learns takes its own time; what is held back takes what the scenario says.
     learning = [fitted_learning(half) if first.learning is not None else None for half in halves]
     simulated, rewards = [], []
     for index in range(seeds):
         report("fitted profile", index, seeds)
-        scenario = fitted_scenario(first.scenario, laws[index % 2], learning[index % 2])
-        scenario = scenario.with_(seed=1000 + index, steps=len(schedules[index % len(schedules)]))
-        simulated.append(_simulated(scenario, halves[index % 2], index, first.inference == "real"))
+        source = index % len(schedules)
+        scenario = fitted_scenario(first.scenario, laws[source % 2], learning[source % 2])
+        scenario = scenario.with_(seed=1000 + index, steps=len(halves[1 - source % 2][0]))
+        simulated.append(_simulated(scenario, schedules[source], first.inference == "real"))
         if with_rewards and index < REWARDED:
             rewards.append(_rate(virtual.rewards(simulated[-1], plans[index % len(plans)]), first.scenario))
     quantities = {**QUANTITIES, **(LEARNING if first.scenario.learner_count else {})}
@@ -344,13 +346,12 @@ def agree(
     )
 
 
-def _simulated(scenario: Scenario, runs: Sequence[Schedule], index: int, real: bool) -> Schedule:
-    """One simulated run, number ``index``, of what is known from some recorded ones."""
-    if not real:
+def _simulated(scenario: Scenario, source: Schedule, real: bool) -> Schedule:
+    """One simulated run of a scenario with a fitted law; of real inference, with the times of a recorded run."""
+    if not real or source.spans is None or not len(source.spans["start_ns"]):
         return simulate_on_any(scenario)
-    known = [run for run in runs if run.spans is not None and len(run.spans["start_ns"])]
     turned = int(np.random.default_rng(scenario.seed).integers(scenario.steps))
-    return simpy_clock.simulate(scenario, draws=TraceDurations(known[index // 2 % len(known)], scenario, turned))
+    return simpy_clock.simulate(scenario, draws=TraceDurations(source, scenario, turned))
 
 
 def _rate(rewards: NDArray[np.float64], scenario: Scenario) -> float:
