@@ -233,9 +233,11 @@ def published(depth: int) -> tuple[tuple[int, int], ...]:
 
 
 _ASYNCHRONOUS = ("max_time", "exp_time", "time_triggered")
+#: What is lost by not acting; a deterministic cycle, which can be predicted at any delay; and states that jump.
 _MDPS = (
     Panel("mdp:inaction", "mdp", 4_000, 300, "reward per step"),
-    Panel("mdp:jump(n=10, p=0.99)", "mdp", 4_000, 300, "reward per step"),
+    Panel("mdp:delay(n=10, p=0)", "mdp", 12_000, 300, "reward per step"),
+    Panel("mdp:jump(n=10, p=0.99)", "mdp", 12_000, 300, "reward per step"),
 )
 _BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 10_000, 300, cpu_seconds=9)
 _FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 10_000, 300, "reward", cpu_seconds=10)

@@ -1,8 +1,11 @@
-"""What a figure's table says: does sequential interaction fall to the references, and does staggering stay above it?"""
+"""What a figure's table says: does sequential interaction fall to the references, and does staggering stay above them?
+
+And does delay cost more where the world is less predictable, as Riemer et al. 2025 say of sticky actions and of Boxing?
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rtsim.intervals import Estimate, mean_ci95
@@ -11,6 +14,12 @@ from rtsim.studies.tables import Row
 
 #: The methods that trends are told of.
 SEQUENTIAL, STAGGERED = "sequential", "max_time"
+#: Environments that are harder to predict than others of their kind.
+LESS_PREDICTABLE: Mapping[str, str] = {
+    "mdp:jump(n=10, p=0.99)": "mdp:delay(n=10, p=0)",
+    "minatar:space_invaders(sticky=0.25)": "minatar:space_invaders(sticky=0)",
+    "atari:Boxing": "atari:Krull",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,8 @@ class Trend:
         Staggered less sequential, paired by seed, with its 95 % interval, by delay.
     above_reference : tuple of (Estimate, Estimate)
         At the longest delay: sequential less the reference, and staggered less the reference.
+    kept : tuple of tuple of float
+        Staggered as a share of the mean without delay, by delay and seed; empty without such trainings.
     """
 
     panel: str
@@ -46,6 +57,7 @@ class Trend:
     staggered: tuple[float, ...]
     ahead: tuple[Estimate, ...]
     above_reference: tuple[Estimate, Estimate]
+    kept: tuple[tuple[float, ...], ...] = ()
 
     @property
     def falls(self) -> bool | None:
@@ -107,16 +119,59 @@ def _trend(panel: str, depth: int, budget: int, last: dict[tuple[str, int, int, 
         return sum(one[s] for s in seeds) / len(seeds)
 
     longest = pairs[max(pairs)]
+    whole = sum(undelayed.values()) / len(undelayed) if undelayed else None
     return Trend(
         panel,
         depth,
         budget,
         seeds,
         reference,
-        sum(undelayed.values()) / len(undelayed) if undelayed else None,
+        whole,
         tuple(pairs),
         tuple(mean(a) for a, _ in pairs.values()),
         tuple(mean(b) for _, b in pairs.values()),
         tuple(mean_ci95([b[s] - a[s] for s in seeds]) for a, b in pairs.values()),
         (mean_ci95([longest[0][s] - reference for s in seeds]), mean_ci95([longest[1][s] - reference for s in seeds])),
+        tuple(tuple(b[s] / whole for s in seeds) for _, b in pairs.values()) if whole else (),
     )
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What delay costs more in one environment than in another.
+
+    Attributes
+    ----------
+    panel, than : str
+    depth : int
+    delays : tuple of int
+    lost : tuple of Estimate
+        Share of the score without delay that ``max_time`` loses to delay in ``panel``, less that in ``than``, paired by
+        seed, by delay.
+    """
+
+    panel: str
+    than: str
+    depth: int
+    delays: tuple[int, ...]
+    lost: tuple[Estimate, ...]
+
+    @property
+    def costlier(self) -> tuple[int, ...]:
+        """Delays that cost more there, beyond the interval."""
+        return tuple(d for d, e in zip(self.delays, self.lost, strict=True) if e.ci95 is not None and e.ci95[0] > 0)
+
+
+def extras(found: Sequence[Trend]) -> list[Extra]:
+    """What delay costs more where the world is less predictable: :data:`LESS_PREDICTABLE`, of a table's trends."""
+    by_name = {(trend.panel, trend.depth): trend for trend in found}
+    made = []
+    for (panel, depth), trend in by_name.items():
+        other = by_name.get((LESS_PREDICTABLE.get(panel, ""), depth))
+        if other is None or not trend.kept or not other.kept or trend.seeds != other.seeds:
+            continue
+        mine, theirs = (dict(zip(one.delays, one.kept, strict=True)) for one in (trend, other))
+        delays = tuple(delay for delay in trend.delays if delay in theirs)
+        lost = tuple(mean_ci95([b - a for a, b in zip(mine[d], theirs[d], strict=True)]) for d in delays)
+        made.append(Extra(panel, other.panel, depth, delays, lost))
+    return made

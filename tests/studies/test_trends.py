@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rtsim.studies import find
-from rtsim.studies.trends import trends
+from rtsim.studies.trends import LESS_PREDICTABLE, extras, trends
 from tests.studies.test_tables import ROW
 
 
@@ -49,3 +49,22 @@ def test_unfinished_panels_have_no_trend() -> None:
     rows = [row for row in table(1.0, 5.0) if row.method != "max_time"]
     assert trends(find(5), rows) == []
     assert trends(find(5), []) == []
+
+
+def test_what_delay_costs_more_is_the_difference_of_the_shares_lost() -> None:
+    harder, easier = next(iter(LESS_PREDICTABLE.items()))
+    rows = [replace(row, panel=easier) for row in table(1.0, 8.0)] + [
+        replace(row, panel=harder, score=(row.score or 0.0) * 2) for row in table(1.0, 5.0)
+    ]
+    (found,) = extras(trends(find(5), rows))
+    assert (found.panel, found.than, found.delays) == (harder, easier, (5, 596))
+    # Without delay 10 and 20: lost are 0.1 in both at 5 steps, 0.2 and 0.5 at 596, with the same noise by seed.
+    assert [lost.mean for lost in found.lost] == pytest.approx([0.0, 0.3])
+    assert found.costlier == (596,)
+
+
+def test_without_trainings_that_are_not_late_nobody_knows_what_delay_costs() -> None:
+    harder, easier = next(iter(LESS_PREDICTABLE.items()))
+    rows = [replace(row, panel=panel) for panel in (harder, easier) for row in table(1.0, 5.0)]
+    assert extras(trends(find(5), [row for row in rows if row.method != "no delay"])) == []
+    assert extras(trends(find(5), [row for row in rows if row.panel == harder])) == []
