@@ -246,7 +246,7 @@ _BLOCKS = Panel("blocks", "game-boy-small", 20_000, 200, demonstrations=16_000, 
 _WALK = Panel("walk", "game-boy-small", 20_000, 200, "reward", cpu_seconds=45)
 # Human scores: Mnih et al. 2015, Extended Data Table 2.
 _ATARI = tuple(
-    Panel(f"atari:{game}", "atari-small", 200_000, 200, human=human)
+    Panel(f"atari:{game}", "atari-small", 20_000, 200, human=human, cpu_seconds=70)
     for game, human in (("Boxing", 4.3), ("Krull", 2395.0), ("NameThisGame", 4076.0))
 )
 
@@ -281,7 +281,7 @@ FIGURES: Mapping[int, Figure] = {
             14,
             "Score against size of the network, Atari, Rainbow",
             (*(Panel(env, "minatar-rainbow", 10_000, 300, cpu_seconds=23) for env in _INVADERS), *(
-                Panel(p.env, "atari-rainbow-small", p.budget, p.quick, human=p.human) for p in _ATARI
+                Panel(p.env, "atari-rainbow-small", 200_000, p.quick, human=p.human) for p in _ATARI
             )),
             ("sequential", "max_time"),
         ),
