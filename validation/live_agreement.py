@@ -170,7 +170,8 @@ def section(data: dict[str, Any] | None) -> str:
         scripts.markdown(
             [
                 *("plan", "runs (disturbed)", "identical source, least run", "inaction: live, simulated"),
-                *("interaction time (ms): live, simulated", "delay (steps): live, simulated", "verdict"),
+                *("interaction time (ms): live, simulated", "delay (steps): live, simulated"),
+                *("either half from the other: interaction time; delay", "verdict"),
             ],
             [_line(plan) for plan in data["plans"]],
         ),
@@ -196,8 +197,16 @@ def _line(plan: dict[str, Any]) -> list[str]:
     cells.append(f"{100 * limits['identical source']['value']:.2f} %{_mark(limits['identical source'])}")
     for name, digits in (("inaction fraction", 4), ("interaction time, mean", 2), ("delay, mean", 2)):
         cells.append(_pair(rows[name], digits) + _mark(limits[name]))
+    cells.append("; ".join(_unseen(rows[name]) for name in ("interaction time, mean", "delay, mean")))
     cells.append(f"**{plan['verdict']}**")
     return cells
+
+
+def _unseen(row: dict[str, Any]) -> str:
+    """Relative errors of the halves of the runs, each simulated from the times of the other."""
+    return ", ".join(
+        "-" if error is None or not row["live"] else f"{100 * error / row['live']:+.1f} %" for error in row["unseen"]
+    )
 
 
 def _pair(row: dict[str, Any], digits: int) -> str:

@@ -10,7 +10,7 @@ of them (:mod:`rtsim.live.traces`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -180,7 +180,7 @@ class Agreement:
     live_delays, simulated_delays : tuple of float
         Share of the agent's steps by delay, from 0 steps on, all runs together.
     fitted_on : str
-        Which runs the profile was fitted to.
+        Which runs the durations come from.
     warmup_steps : int
         First steps of every run that the rows leave out, rewards excepted.
     limits : tuple of str
@@ -282,9 +282,10 @@ def agree(
     ----------
     schedules : sequence of Schedule
         Recorded; they may differ in the seed and in nothing else. With several, each half is simulated
-        from the profile of the other; with one, from its own.
+        from the times of the other, and all simulations together are held against all runs (each half alone:
+        :attr:`Row.unseen`); with one, from its own.
     seeds : int
-        Simulated runs.
+        Simulated runs, the same number from each recorded one if it divides by theirs.
     with_rewards : bool
         Play the simulated Schedules on the emulator, too: the first :data:`REWARDED`.
     names : sequence of str, optional
@@ -310,27 +311,29 @@ def agree(
         identities.append(identity(schedule))
     warmup = min(map(warmup_steps, schedules))
     # What is simulated stands for the runs of one half, and knows those of the other, each of which counts alike.
-    halves = [schedules[0::2], schedules[1::2]] if len(schedules) > 1 else [schedules, schedules]
+    count = len(schedules)
+    halves = [schedules[0::2], schedules[1::2]] if count > 1 else [schedules, schedules]
     laws = [fitted_law(half) for half in halves]
     # What really learns takes its own time; what is held back takes what the scenario says.
     learning = [fitted_learning(half) if first.learning is not None else None for half in halves]
-    simulated, rewards = [], []
+    simulated, rewards, real = [], [], first.inference == "real"
     for index in range(seeds):
         report("fitted profile", index, seeds)
-        source = index % len(schedules)
+        source = index % count
         scenario = fitted_scenario(first.scenario, laws[source % 2], learning[source % 2])
-        scenario = scenario.with_(seed=1000 + index, steps=len(halves[1 - source % 2][0]))
-        simulated.append(_simulated(scenario, schedules[source], first.inference == "real"))
+        others = halves[1 - source % 2]
+        scenario = scenario.with_(seed=1000 + index, steps=len(others[index // count % len(others)]))
+        simulated.append(_simulated(scenario, schedules[source], real))
         if with_rewards and index < REWARDED:
             rewards.append(_rate(virtual.rewards(simulated[-1], plans[index % len(plans)]), first.scenario))
     quantities = {**QUANTITIES, **(LEARNING if first.scenario.learner_count else {})}
     rows = [
-        row_of(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated])
+        _row(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated], real)
         for name, (unit, what) in quantities.items()
     ]
     if with_rewards:
         live_rewards = [_rate(virtual.recorded(s)["reward"], first.scenario) for s in schedules]
-        rows.append(row_of("reward rate", "1/s", live_rewards, rewards))
+        rows.append(_row("reward rate", "1/s", live_rewards, rewards, real))
     delays = [np.concatenate([_delays(s, warmup) for s in group]) for group in (schedules, simulated)]
     fitted_on = "the other half of the runs" if len(schedules) > 1 else "the same run"
     return Agreement(
@@ -352,6 +355,23 @@ def _simulated(scenario: Scenario, source: Schedule, real: bool) -> Schedule:
         return simulate_on_any(scenario)
     turned = int(np.random.default_rng(scenario.seed).integers(scenario.steps))
     return simpy_clock.simulate(scenario, draws=TraceDurations(source, scenario, turned))
+
+
+def _row(quantity: str, unit: str, live: list[float], simulated: list[float], real: bool) -> Row:
+    """The row of a quantity; ``simulated[i]`` was made from the times of recorded run i modulo their number."""
+    count = len(live)
+    by_source = [simulated[source::count] for source in range(min(count, len(simulated)))]
+    # Simulations from the times of one run are no more independent of each other than it is one run.
+    row = row_of(quantity, unit, live, [float(np.mean(one)) for one in by_source] if real else simulated)
+    if count < 2 or len(by_source) < count:
+        return row
+    return replace(
+        row,
+        unseen=tuple(
+            row_of(quantity, unit, live[half::2], [value for one in by_source[1 - half :: 2] for value in one]).error
+            for half in (0, 1)
+        ),
+    )
 
 
 def _rate(rewards: NDArray[np.float64], scenario: Scenario) -> float:

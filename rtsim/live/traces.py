@@ -10,6 +10,9 @@ from rtsim.errors import InvalidValue
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
 
+#: Steps begin at rounded times, so that an inference counts as begun at a moment this little before it, too, ns.
+ROUNDING = 1_000
+
 
 class TraceDurations:
     """Inference times by the moment at which they began, in a recorded run that is a circle in time.
@@ -40,8 +43,9 @@ class TraceDurations:
         if spans is None or not len(spans["start_ns"]):
             raise InvalidValue("no inference ended in this run, so nothing is known of its times; record a longer one")
         self._spans, self._law = spans, DrawnDurations(scenario)
-        self._circle = int(starts[-1]) + 1
-        self._shift = int(starts[turned % len(starts)])
+        # The last step takes as long as the others do on average.
+        self._circle = round(int(starts[-1]) * len(starts) / max(len(starts) - 1, 1)) or 1
+        self._shift = int(starts[turned % len(starts)]) + ROUNDING
 
     def inference(self, worker: int) -> Durations:
         """Those of one worker; of all of them, if none of its own ended."""

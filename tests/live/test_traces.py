@@ -59,9 +59,9 @@ def test_time_goes_in_a_circle_and_a_worker_without_inferences_takes_those_of_al
     (run,) = recorded("exp_time", 2, runs=1, steps=100)
     scenario, spans = Scenario.from_json(run.settings), run.spans
     assert spans is not None
-    circle = int(run.steps["time_ns"][-1]) + 1
+    circle = int(run.steps["time_ns"][-1]) * 100 // 99
     first = TraceDurations(run, scenario, 7).inference(1)
-    assert [first.draw(now) for now in (5, 10**8)] == [first.draw(now + 3 * circle) for now in (5, 10**8)]
+    assert [first.draw(now) for now in (5, 10**8)] == [first.draw(now + circle) for now in (5, 10**8)]
     turned = TraceDurations(run, scenario, 107).inference(1)
     assert turned.draw(10**8) == first.draw(10**8)
 
@@ -71,3 +71,20 @@ def test_time_goes_in_a_circle_and_a_worker_without_inferences_takes_those_of_al
     nothing = replace(run, spans={name: column[:0] for name, column in spans.items()})
     with pytest.raises(InvalidValue, match="no inference ended"):
         TraceDurations(nothing, scenario, 0)
+
+
+def test_where_in_a_step_an_inference_begins_stays_where_it_was() -> None:
+    # Every other inference begins with a step and takes 7 ms, those between begin within one and take 3 ms.
+    scenario = Scenario("max_time", "5ms", workers=1, steps=400)
+    (run,) = recorded("max_time", 1, runs=1, steps=400)
+    starts = run.steps["time_ns"][:-1]
+    began = np.sort(np.concatenate([starts, starts + 8_000_000]))
+    taken = np.where(np.isin(began, starts), 7_000_000, 3_000_000)
+    spans = {"worker": np.zeros(len(began), np.int32), "start_ns": began, "end_ns": began + taken}
+    made = replace(run, spans=spans)
+    for turned in (1, 17, 399):
+        found = TraceDurations(made, scenario, turned).inference(0)
+        # The last step has no inferences: whoever begins in it takes the one before.
+        steps = [k for k in range(399) if (k + turned) % 400 != 399]
+        assert {found.draw(int(run.steps["time_ns"][k]))[0] for k in steps} == {7_000_000}
+        assert {found.draw(int(run.steps["time_ns"][k]) + 9_000_000)[0] for k in steps} == {3_000_000}
