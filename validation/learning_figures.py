@@ -36,13 +36,14 @@ def told(trend: Trend) -> dict[str, Any]:
         "falls": trend.falls,
         "stays": trend.stays,
         "wins": list(trend.wins),
+        "silent": list(trend.silent),
     }
 
 
 def told_extra(extra: Extra) -> dict[str, Any]:
     """What delay costs more in an environment than in another, as JSON values."""
     return {
-        **{name: getattr(extra, name) for name in ("panel", "than", "depth")},
+        **{name: getattr(extra, name) for name in ("panel", "than", "depth", "method")},
         "delays": list(extra.delays),
         "lost": [[found.mean, *(found.ci95 or (None, None))] for found in extra.lost],
         "costlier": list(extra.costlier),
@@ -94,11 +95,19 @@ def _extras(found: list[dict[str, Any]]) -> list[str]:
     """A table of what delay costs more where the world is less predictable."""
     if not found:
         return []
-    columns = ["less predictable", "than", "delay (steps)", "lost to delay, more than there [95 %]", "costs more at"]
+    columns = [
+        "less predictable",
+        "than",
+        "method",
+        "delay (steps)",
+        "lost to delay, more than there [95 %]",
+        "costs more at",
+    ]
     rows = [
         [
             _name(extra),
             extra["than"],
+            extra["method"],
             ", ".join(map(str, extra["delays"])),
             _estimates(extra["lost"]),
             ", ".join(map(str, extra["costlier"])) or "no delay, beyond the interval",
@@ -123,7 +132,10 @@ def _line(trend: dict[str, Any]) -> list[str]:
         "-" if trend["no_delay"] is None else _number(trend["no_delay"]),
         ", ".join(map(str, trend["delays"])),
         several(trend["sequential"]),
-        several(trend["staggered"]),
+        ", ".join(
+            _number(value) + " †" * (delay in trend["silent"])
+            for delay, value in zip(trend["delays"], trend["staggered"], strict=True)
+        ),
         _estimates(trend["ahead"]),
         _yes(trend["falls"]),
         _yes(trend["stays"]),

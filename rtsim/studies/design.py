@@ -213,6 +213,19 @@ class Cell:
         return math.ceil(self.delay_steps * LEARNERS_100M * STEPS_PER_UPDATE / DELAY_100M)
 
     @property
+    def decisions(self) -> int:
+        """Inferences that there is time for: one per step, or one after the other, with updates between them.
+
+        >>> Cell(4, "walk", "sequential", 15, 10**8, 70, 0, 20_000).decisions  # 70 + 165 steps each
+        85
+        """
+        method = METHODS.get(self.method)
+        if method is None or not method.rule or method.workers:
+            return self.budget_steps
+        each = self.delay_steps + (self.learning_steps if find(self.figure).timed else 0)
+        return max(self.budget_steps // max(each, 1), 1)
+
+    @property
     def learners(self) -> int:
         """Learners with which one update lands every :data:`STEPS_PER_UPDATE` steps."""
         return math.ceil(self.learning_steps / STEPS_PER_UPDATE)
