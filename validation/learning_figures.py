@@ -11,10 +11,9 @@ from typing import Any
 
 from rtsim.cli import scripts
 from rtsim.cli.figures import drawn
-from rtsim.intervals import Estimate
 from rtsim.pictures import learning_rows, save_figure
 from rtsim.studies import FIGURES, Row, find, points, shipped
-from rtsim.studies.trends import Trend, trends
+from rtsim.studies.trends import Extra, Trend, extras, trends
 
 FOLDER = Path(__file__).parent
 SCHEMA = "rtsim.validation.learning-figures/1"
@@ -37,6 +36,17 @@ def told(trend: Trend) -> dict[str, Any]:
         "falls": trend.falls,
         "stays": trend.stays,
         "wins": list(trend.wins),
+        "silent": list(trend.silent),
+    }
+
+
+def told_extra(extra: Extra) -> dict[str, Any]:
+    """What delay costs more in an environment than in another, as JSON values."""
+    return {
+        **{name: getattr(extra, name) for name in ("panel", "than", "depth", "method")},
+        "delays": list(extra.delays),
+        "lost": [[found.mean, *(found.ci95 or (None, None))] for found in extra.lost],
+        "costlier": list(extra.costlier),
     }
 
 
@@ -46,7 +56,15 @@ def measure() -> list[dict[str, Any]]:
     for number, figure in FIGURES.items():
         rows = shipped(number)
         if rows:
-            found.append({"figure": number, "title": figure.title, "trends": [told(t) for t in trends(figure, rows)]})
+            known = trends(figure, rows)
+            found.append(
+                {
+                    "figure": number,
+                    "title": figure.title,
+                    "trends": [told(trend) for trend in known],
+                    "extras": [told_extra(extra) for extra in extras(known)],
+                }
+            )
     return found
 
 
@@ -66,26 +84,59 @@ def section(data: dict[str, Any] | None) -> str:
             f"**Figure {found['figure']}.** {found['title']}.",
             "",
             scripts.markdown(columns, rows),
+            *_extras(found["extras"]),
             "",
             f"![Figure {found['figure']}](results/figure_{found['figure']}.png)",
         ]
     return "\n".join(parts)
 
 
+def _extras(found: list[dict[str, Any]]) -> list[str]:
+    """A table of what delay costs more where the world is less predictable."""
+    if not found:
+        return []
+    columns = [
+        "less predictable",
+        "than",
+        "method",
+        "delay (steps)",
+        "lost to delay, more than there [95 %]",
+        "costs more at",
+    ]
+    rows = [
+        [
+            _name(extra),
+            extra["than"],
+            extra["method"],
+            ", ".join(map(str, extra["delays"])),
+            _estimates(extra["lost"]),
+            ", ".join(map(str, extra["costlier"])) or "no delay, beyond the interval",
+        ]
+        for extra in found
+    ]
+    return ["", scripts.markdown(columns, rows)]
+
+
+def _name(found: dict[str, Any]) -> str:
+    return str(found["panel"]) + ("" if found["depth"] == 15 else f", {found['depth']} convolutions")
+
+
 def _line(trend: dict[str, Any]) -> list[str]:
     def several(values: list[float]) -> str:
         return ", ".join(map(_number, values))
 
-    ahead = [Estimate(mean, None if low is None else (low, high)) for mean, low, high in trend["ahead"]]
     return [
-        trend["panel"] + ("" if trend["depth"] == 15 else f", {trend['depth']} convolutions"),
+        _name(trend),
         f"{trend['steps']:,}, {trend['seeds']}",
         _number(trend["reference"]),
         "-" if trend["no_delay"] is None else _number(trend["no_delay"]),
         ", ".join(map(str, trend["delays"])),
         several(trend["sequential"]),
-        several(trend["staggered"]),
-        ", ".join(_estimate(found) for found in ahead),
+        ", ".join(
+            _number(value) + " †" * (delay in trend["silent"])
+            for delay, value in zip(trend["delays"], trend["staggered"], strict=True)
+        ),
+        _estimates(trend["ahead"]),
         _yes(trend["falls"]),
         _yes(trend["stays"]),
     ]
@@ -95,9 +146,12 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _estimate(found: Estimate) -> str:
-    interval = "" if found.ci95 is None else f" [{_number(found.ci95[0])}, {_number(found.ci95[1])}]"
-    return _number(found.mean) + interval
+def _estimates(found: list[list[float | None]]) -> str:
+    """Means with their intervals."""
+    return ", ".join(
+        _number(mean or 0.0) + ("" if low is None or high is None else f" [{_number(low)}, {_number(high)}]")
+        for mean, low, high in found
+    )
 
 
 def _yes(value: bool | None) -> str:

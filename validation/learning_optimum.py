@@ -25,7 +25,7 @@ DECISIONS, QUICK_DECISIONS = 12_000, 200
 #: binomial distribution of the moves in 8 steps, 0.383 against 0.431, and 0.232 against 0.279. Who is to tell them
 #: apart in every state must have tried both often.
 OTHERS = {("inaction", 3): 1_000, ("inaction", 8): 1_000}
-OTHERS |= {(f"delay(n=5, p={p})", 8): 40_000 for p in (0.9, 0.6)}
+OTHERS |= {(f"delay(n=5, p={p})", 8): 160_000 for p in (0.9, 0.6)}
 LIMIT = 0.03
 MDPS = ("inaction", "delay(n=5, p=0.9)", "delay(n=5, p=0.6)", "jump(n=5, p=0.9)")
 #: Rules and delays, steps.

@@ -1,14 +1,16 @@
 """How far the simulator is from what happened: the agreement report.
 
 A recorded run is simulated twice. With its own recorded durations the simulator must make the
-same Schedule, step for step: what differs is the clock's fault. With durations drawn from a
-profile fitted to other runs the statistics must agree: what differs then is the fit's.
+same Schedule, step for step: what differs is the clock's fault. With what is known of durations from
+other runs the statistics must agree: what differs then is the fit's. Of timed inference that is
+the law of all their durations; of real inference, which has slow spells, what it took at each moment of one
+of them (:mod:`rtsim.live.traces`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from rtsim.live import virtual
 from rtsim.live.plan import LivePlan
 from rtsim.live.rows import Row, row_of
 from rtsim.live.summary import warmup_steps
+from rtsim.live.traces import TraceDurations
 from rtsim.scenario import Scenario
 from rtsim.schedule import Schedule
 from rtsim.schedulers import RuleSpec
@@ -31,13 +34,14 @@ from rtsim.timing.grammar import Percentile
 
 #: Durations that a fitted law keeps; more are thinned out evenly.
 SAMPLES = 20_000
-#: Simulated runs of the fitted profile.
-SEEDS = 20
+#: Simulated runs of the fitted profile, and of how many of them the rewards are told, which take longest.
+SEEDS, REWARDED = 20, 20
 #: Longer than any run: what was still going on when the recording ended never ends.
 NEVER = 2**60
 
 LIMITS = (
-    "durations are drawn independently: slow spells of the machine that last for several inferences are not in the fit",
+    "timed inference is drawn independently: what the machine adds in slow spells is not; real inference takes what it "
+    "took at some moment of another run, so how workers slow each other down is that run's",
     "a worker that the environment started is taken to begin with its step; what it began late is in its duration",
     "inferences under way when the recording ended are not in the fit, which favours short ones a little in short runs",
 )
@@ -176,7 +180,7 @@ class Agreement:
     live_delays, simulated_delays : tuple of float
         Share of the agent's steps by delay, from 0 steps on, all runs together.
     fitted_on : str
-        Which runs the profile was fitted to.
+        Which runs the durations come from.
     warmup_steps : int
         First steps of every run that the rows leave out, rewards excepted.
     limits : tuple of str
@@ -278,11 +282,12 @@ def agree(
     ----------
     schedules : sequence of Schedule
         Recorded; they may differ in the seed and in nothing else. With several, each half is simulated
-        from the profile of the other; with one, from its own.
+        from the times of the other, and all simulations together are held against all runs (each half alone:
+        :attr:`Row.unseen`); with one, from its own.
     seeds : int
-        Simulated runs.
+        Simulated runs, the same number from each recorded one if it divides by theirs.
     with_rewards : bool
-        Play the simulated Schedules on the emulator, too.
+        Play the simulated Schedules on the emulator, too: the first :data:`REWARDED`.
     names : sequence of str, optional
         Of the runs, e.g. their files, for error messages; "run 1" and so on if not given.
     on_progress : callable(what, done, total), optional
@@ -305,26 +310,30 @@ def agree(
         report("recorded durations", index, len(schedules))
         identities.append(identity(schedule))
     warmup = min(map(warmup_steps, schedules))
-    halves = [schedules[1::2], schedules[0::2]] if len(schedules) > 1 else [schedules, schedules]
+    # What is simulated stands for the runs of one half, and knows those of the other, each of which counts alike.
+    count = len(schedules)
+    halves = [schedules[0::2], schedules[1::2]] if count > 1 else [schedules, schedules]
     laws = [fitted_law(half) for half in halves]
     # What really learns takes its own time; what is held back takes what the scenario says.
     learning = [fitted_learning(half) if first.learning is not None else None for half in halves]
-    simulated, rewards = [], []
+    simulated, rewards, real = [], [], first.inference == "real"
     for index in range(seeds):
         report("fitted profile", index, seeds)
-        scenario = fitted_scenario(first.scenario, laws[index % 2], learning[index % 2])
-        scenario = scenario.with_(seed=1000 + index, steps=len(schedules[index % len(schedules)]))
-        simulated.append(simulate_on_any(scenario))
-        if with_rewards:
+        source = index % count
+        scenario = fitted_scenario(first.scenario, laws[source % 2], learning[source % 2])
+        others = halves[1 - source % 2]
+        scenario = scenario.with_(seed=1000 + index, steps=len(others[index // count % len(others)]))
+        simulated.append(_simulated(scenario, schedules[source], real))
+        if with_rewards and index < REWARDED:
             rewards.append(_rate(virtual.rewards(simulated[-1], plans[index % len(plans)]), first.scenario))
     quantities = {**QUANTITIES, **(LEARNING if first.scenario.learner_count else {})}
     rows = [
-        row_of(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated])
+        _row(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated], real)
         for name, (unit, what) in quantities.items()
     ]
     if with_rewards:
         live_rewards = [_rate(virtual.recorded(s)["reward"], first.scenario) for s in schedules]
-        rows.append(row_of("reward rate", "1/s", live_rewards, rewards))
+        rows.append(_row("reward rate", "1/s", live_rewards, rewards, real))
     delays = [np.concatenate([_delays(s, warmup) for s in group]) for group in (schedules, simulated)]
     fitted_on = "the other half of the runs" if len(schedules) > 1 else "the same run"
     return Agreement(
@@ -337,6 +346,31 @@ def agree(
         fitted_on,
         limits=LIMITS if first.learning is None else (*LIMITS, LEARNT),
         warmup_steps=warmup,
+    )
+
+
+def _simulated(scenario: Scenario, source: Schedule, real: bool) -> Schedule:
+    """One simulated run of a scenario with a fitted law; of real inference, with the times of a recorded run."""
+    if not real or source.spans is None or not len(source.spans["start_ns"]):
+        return simulate_on_any(scenario)
+    turned = int(np.random.default_rng(scenario.seed).integers(scenario.steps))
+    return simpy_clock.simulate(scenario, draws=TraceDurations(source, scenario, turned))
+
+
+def _row(quantity: str, unit: str, live: list[float], simulated: list[float], real: bool) -> Row:
+    """The row of a quantity; ``simulated[i]`` was made from the times of recorded run i modulo their number."""
+    count = len(live)
+    by_source = [simulated[source::count] for source in range(min(count, len(simulated)))]
+    # Simulations from the times of one run are no more independent of each other than it is one run.
+    row = row_of(quantity, unit, live, [float(np.mean(one)) for one in by_source] if real else simulated)
+    if count < 2 or len(by_source) < count:
+        return row
+    return replace(
+        row,
+        unseen=tuple(
+            row_of(quantity, unit, live[half::2], [value for one in by_source[1 - half :: 2] for value in one]).error
+            for half in (0, 1)
+        ),
     )
 
 

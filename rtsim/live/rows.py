@@ -29,6 +29,9 @@ class Row:
     relative_error : float or None
     within : bool or None
         Whether the simulated mean lies in the interval of the live runs.
+    unseen : tuple of (float or None)
+        Simulated minus live in each half of the runs, simulated from the times of the other half; empty if there is
+        but one run. Where the halves differ these differ in sign, and cancel in ``error``.
     """
 
     quantity: str
@@ -40,6 +43,7 @@ class Row:
     error: float | None
     relative_error: float | None
     within: bool | None
+    unseen: tuple[float | None, ...] = ()
 
     @property
     def tells(self) -> bool | None:

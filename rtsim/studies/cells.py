@@ -113,7 +113,7 @@ def _training(cell: Cell, panel: Panel, env: gymnasium.Env[Any, Any], on_step: T
     from rtsim.learning.demonstrations import learn_from_player
     from rtsim.learning.scheduled import ScheduledTraining
 
-    chosen = settings(panel.preset, cell.budget_steps)
+    chosen = settings(panel.preset, cell.budget_steps, cell.decisions)
     learner = prepare(env, chosen, cell.seed)
     if panel.demonstrations:
         # A trial has as many as its share of the paper's steps.
@@ -167,8 +167,14 @@ def scenario(cell: Cell, fps: float, batch: int) -> Scenario:
     )  # fmt: skip
 
 
-def settings(preset: str, budget: int) -> Settings:
-    """The learner of a panel. Where a budget is far below the papers', ε is annealed within a quarter of it.
+def settings(preset: str, budget: int, decisions: int) -> Settings:
+    """The learner of a panel. Where it is trained far less than the papers', ε is annealed within a quarter of it.
+
+    Parameters
+    ----------
+    preset : str
+    budget, decisions : int
+        Environment steps of the training, and the decisions among them, which ε and the first update wait for.
 
     Raises
     ------
@@ -178,8 +184,8 @@ def settings(preset: str, budget: int) -> Settings:
 
     base, changes = _LEARNERS[preset]
     capacity = max(min(budget + 20_000, PRESETS[base].capacity), 2)
-    anneal = min(PRESETS[base].exploration_steps, budget // 4)
-    early = min(PRESETS[base].learning_starts, max(budget // 20, 1))
+    anneal = min(PRESETS[base].exploration_steps, decisions // 4)
+    early = min(PRESETS[base].learning_starts, max(decisions // 20, 1))
     return PRESETS[base].with_(
         **{"capacity": capacity, "exploration_steps": anneal, "learning_starts": early, **changes}
     )
@@ -196,7 +202,7 @@ _LEARNERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "minatar-rainbow": (
         "rainbow",
         {
-            "network": "minatar", "learning_rate": 5e-4, "learning_starts": 1_000, "steps_per_update": 4,
+            "network": "minatar", "learning_rate": 5e-4, "steps_per_update": 4,
             "target_every": 250, "low": 0.0, "high": 20.0, "beta_steps": 40_000,
         },
     ),

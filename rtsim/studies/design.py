@@ -213,6 +213,19 @@ class Cell:
         return math.ceil(self.delay_steps * LEARNERS_100M * STEPS_PER_UPDATE / DELAY_100M)
 
     @property
+    def decisions(self) -> int:
+        """Inferences that there is time for: one per step, or one after the other, with updates between them.
+
+        >>> Cell(4, "walk", "sequential", 15, 10**8, 70, 0, 20_000).decisions  # 70 + 165 steps each
+        85
+        """
+        method = METHODS.get(self.method)
+        if method is None or not method.rule or method.workers:
+            return self.budget_steps
+        each = self.delay_steps + (self.learning_steps if find(self.figure).timed else 0)
+        return max(self.budget_steps // max(each, 1), 1)
+
+    @property
     def learners(self) -> int:
         """Learners with which one update lands every :data:`STEPS_PER_UPDATE` steps."""
         return math.ceil(self.learning_steps / STEPS_PER_UPDATE)
@@ -233,9 +246,11 @@ def published(depth: int) -> tuple[tuple[int, int], ...]:
 
 
 _ASYNCHRONOUS = ("max_time", "exp_time", "time_triggered")
+#: What is lost by not acting; a deterministic cycle, which can be predicted at any delay; and states that jump.
 _MDPS = (
     Panel("mdp:inaction", "mdp", 4_000, 300, "reward per step"),
-    Panel("mdp:jump(n=10, p=0.99)", "mdp", 4_000, 300, "reward per step"),
+    Panel("mdp:delay(n=10, p=0)", "mdp", 12_000, 300, "reward per step"),
+    Panel("mdp:jump(n=10, p=0.99)", "mdp", 12_000, 300, "reward per step"),
 )
 _BREAKOUT = Panel("minatar:breakout(sticky=0)", "minatar-short", 10_000, 300, cpu_seconds=9)
 _FREEWAY = Panel("minatar:freeway(sticky=0)", "minatar-short", 10_000, 300, "reward", cpu_seconds=10)
@@ -244,7 +259,7 @@ _BLOCKS = Panel("blocks", "game-boy-small", 20_000, 200, demonstrations=16_000, 
 _WALK = Panel("walk", "game-boy-small", 20_000, 200, "reward", cpu_seconds=45)
 # Human scores: Mnih et al. 2015, Extended Data Table 2.
 _ATARI = tuple(
-    Panel(f"atari:{game}", "atari-small", 200_000, 200, human=human)
+    Panel(f"atari:{game}", "atari-small", 20_000, 200, human=human, cpu_seconds=70)
     for game, human in (("Boxing", 4.3), ("Krull", 2395.0), ("NameThisGame", 4076.0))
 )
 
@@ -279,7 +294,7 @@ FIGURES: Mapping[int, Figure] = {
             14,
             "Score against size of the network, Atari, Rainbow",
             (*(Panel(env, "minatar-rainbow", 10_000, 300, cpu_seconds=23) for env in _INVADERS), *(
-                Panel(p.env, "atari-rainbow-small", p.budget, p.quick, human=p.human) for p in _ATARI
+                Panel(p.env, "atari-rainbow-small", 200_000, p.quick, human=p.human) for p in _ATARI
             )),
             ("sequential", "max_time"),
         ),

@@ -12,6 +12,7 @@ from rtsim.live.acceptance import AGREES, DIFFERS, SPREAD, checks, in_words, ver
 from rtsim.live.agreement import Agreement, Identity, agree
 from rtsim.live.rows import Row, row_of
 from rtsim.scenario import Scenario
+from rtsim.schedule import Schedule
 from tests.live.pretended_runs import pretend
 
 
@@ -140,3 +141,25 @@ def test_runs_of_different_plans_are_named_with_what_differs() -> None:
         agree([one, other, longer], seeds=2, names=["a.npz", "b.npz", "c.npz"])
     with pytest.raises(InvalidValue, match=r"game is walk in run 2, and blocks in run 1"):
         agree([one, pretend(plan.with_(game="walk"))], seeds=2)
+
+
+def test_halves_are_simulated_from_each_other_and_what_differs_between_them_cancels() -> None:
+    # Odd runs on a machine a fifth slower: from the others' times each half is off, in opposite directions.
+    def run(seed: int, mean: str) -> Schedule:
+        made = pretend(
+            LivePlan(Scenario("sequential", f"lognorm(mean={mean}, cv=0.1)", steps=1500, seed=seed), "blocks")
+        )
+        settings = {**made.settings, "inference_time": "lognorm(mean=50ms, cv=0.1)"}
+        about = {**made.header["live"], "plan": {**made.header["live"]["plan"], "scenario": settings}}
+        return replace(made, header={**made.header, "scenario": settings, "live": about})
+
+    runs = [run(seed, "60ms" if seed % 2 else "50ms") for seed in range(4)]
+    found = {row.quantity: row for row in agree(runs, seeds=8, with_rewards=False).rows}
+    delay = found["delay, mean"]
+    first, second = delay.unseen
+    assert first is not None
+    assert second is not None
+    assert first > 0.1 > -0.1 > second
+    assert delay.error == pytest.approx((first + second) / 2, abs=1e-9)
+    assert abs(delay.error) < 0.02
+    assert agree(runs[:1], seeds=2, with_rewards=False).rows[0].unseen == ()

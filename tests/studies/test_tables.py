@@ -54,9 +54,14 @@ def test_every_panel_has_a_learner_and_every_cell_a_scenario(number: int) -> Non
     figure = find(number)
     for panel in figure.panels:
         for budget in (panel.budget, panel.quick):
-            chosen = settings(panel.preset, budget)
+            chosen = settings(panel.preset, budget, budget)
             assert chosen.exploration_steps <= budget
             assert chosen.capacity >= min(budget, 20_000)
+    for cell in figure.cells():
+        # Whoever makes few decisions explores for few, and learns from few.
+        chosen = settings(figure.panel(cell.panel).preset, cell.budget_steps, cell.decisions)
+        assert chosen.exploration_steps <= cell.decisions / 4
+        assert chosen.learning_starts <= max(cell.decisions / 20, 1)
     for cell in figure.cells(quick=True):
         if cell.method not in ("noop", "random"):
             found = scenario(cell, 59.7275, 16)
