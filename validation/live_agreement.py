@@ -2,7 +2,7 @@
 
 Every plan is played several times with different seeds. Each run is played again on its emulator, step for
 step, and simulated with its own recorded durations; then the statistics of all runs are compared with
-simulations whose durations come from the other half of the runs.
+simulations from the plan alone or, of real inference, from the times of the other half of the runs.
 
 The whole grid takes about an hour and a half of a quiet machine. What was played is kept in validation/recorded/
 and not played again, so it can be stopped at any time (Ctrl-C, --minutes) and goes on where it stopped.
@@ -29,7 +29,7 @@ FOLDER = Path(__file__).parent
 SCHEMA = "rtsim.validation.agreement/1"
 SECTION = "agreement"
 SECONDS = 20.0
-#: Simulated runs of a plan: so many that their mean is known better than that of the live ones.
+#: Simulated runs of real inference: so many that chance plays no part. Timed inference has one for each live one.
 SIMULATED = 200
 #: Plans whose delays are drawn.
 DELAYS = (
@@ -122,7 +122,7 @@ def compare(entry: Entry, runs: int, seconds: float, recorded: Path, seeds: int)
         return None
     timed = entry.settings.get("inference") != "real"
     replays = [virtual.replay(trial.schedule, agent=timed) for trial in found]
-    agreed = agree([trial.schedule for trial in found], seeds=seeds, with_rewards=timed)
+    agreed = agree([trial.schedule for trial in found], seeds=len(found) if timed else seeds, with_rewards=timed)
     limits = acceptance.checks(agreed)
     data = agreed.to_json()
     reasons = Counter(one.reason for same in agreed.identities for one in same.mismatches)
@@ -204,8 +204,13 @@ def _line(plan: dict[str, Any]) -> list[str]:
 
 def _unseen(row: dict[str, Any]) -> str:
     """Relative errors of the halves of the runs, each simulated from the times of the other."""
-    return ", ".join(
-        "-" if error is None or not row["live"] else f"{100 * error / row['live']:+.1f} %" for error in row["unseen"]
+    return (
+        "not fitted"
+        if not row["unseen"]
+        else ", ".join(
+            "-" if error is None or not row["live"] else f"{100 * error / row['live']:+.1f} %"
+            for error in row["unseen"]
+        )
     )
 
 
