@@ -176,7 +176,7 @@ class Rate:
     key : str
     workers : int
     fps : float
-        Environment steps per second; 0 if the target is missed at any.
+        Environment steps per second; 0 if none was found.
     inaction_fraction : float
     inaction_fraction_ci95 : (float, float) or None
         Of a simulation; None if a formula alone tells the inaction.
@@ -255,7 +255,7 @@ def longest_inferences(
     """By how much inference times must shrink for each rule to reach a target with all workers, the least first.
 
     All times of the law are multiplied by one factor, at most 1, found by :func:`rtsim.planning.scan.highest`; 0 where
-    even a hundredth of the times is too long.
+    none was found.
 
     Parameters
     ----------

@@ -24,6 +24,7 @@ from rtsim.planning.candidates import variants
 from rtsim.planning.inverse import Target, fewest_workers, highest_rates, longest_inferences
 from rtsim.planning.plan import confirm, predict
 from rtsim.planning.rows import Row, fewest
+from rtsim.planning.scan import Question, highest
 from rtsim.scenario import Scenario
 from rtsim.schedulers import find, registry
 from tests.bench import plan_accuracy
@@ -111,6 +112,16 @@ def test_longest_inference_of_many_workers_is_that_of_the_capacity():
     assert longest_inferences(design, Target(inaction=0.0))[0].value == pytest.approx(60 / 150, rel=2e-3)
     short = replace(design, base=design.base.with_(inference_time="50ms"))
     assert longest_inferences(short, Target(inaction=0.0))[0].value == 1.0
+
+
+def test_value_whose_simulations_all_miss_the_target_is_none():
+    design = PlanDesign(Scenario("sequential", "50ms", step_time=0.02, steps=100), WorstCase(0.9), 2, seeds=2)
+    design = replace(design, alg=("exp_time",))
+    # Every prediction meets it, and no simulation does.
+    question = Question(lambda factor: design, lambda variant, workers: 1.0, lambda row: not row.confirmed)
+    (found,) = highest(design, question)
+    assert found.value == 0
+    assert found.row.confirmed
 
 
 def test_rules_left_out_are_not_ranked():
