@@ -88,14 +88,16 @@ def main() -> int:
     torch.set_num_threads(1)
     path = arguments.out / "results" / "learning_optimum.json"
     before = scripts.read_results(path, SCHEMA) or {"cases": []}
-    known = {(c["mdp"], c["rule"], c["delay"], c["decisions"]): c for c in before["cases"]}
-    cases: list[dict[str, Any]] = []
-    for mdp in MDPS:
-        for rule, delay in SCHEDULES[:2] if arguments.quick else SCHEDULES:
-            decisions = QUICK_DECISIONS if arguments.quick else OTHERS.get((mdp, delay), DECISIONS)
-            case = known.get((mdp, rule, delay, decisions))
-            cases.append(case or measure(mdp, rule, delay, decisions, SEEDS[:1] if arguments.quick else SEEDS))
-            scripts.write_results(path, {"schema": SCHEMA, "machine": scripts.machine(), "cases": cases})
+    known = {(case["mdp"], case["rule"], case["delay"]): case for case in before["cases"]}
+    grid = [(mdp, rule, delay) for mdp in MDPS for rule, delay in (SCHEDULES[:2] if arguments.quick else SCHEDULES)]
+    for mdp, rule, delay in grid:
+        decisions = QUICK_DECISIONS if arguments.quick else OTHERS.get((mdp, delay), DECISIONS)
+        if known.get((mdp, rule, delay), {}).get("decisions") != decisions:
+            seeds = SEEDS[:1] if arguments.quick else SEEDS
+            known[mdp, rule, delay] = measure(mdp, rule, delay, decisions, seeds)
+        # Those that are still to come stay as they were: the script may be stopped now.
+        cases = [known[each] for each in grid if each in known]
+        scripts.write_results(path, {"schema": SCHEMA, "machine": scripts.machine(), "cases": cases})
     data = scripts.read_results(path, SCHEMA)
     scripts.write_section(arguments.out / "README.md", SECTION, section(data))
     return 0 if all(case["holds"] for case in cases) else 1

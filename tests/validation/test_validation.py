@@ -153,6 +153,32 @@ def test_unknown_plan_is_refused_with_those_there_are() -> None:
     assert "did you mean 'timed-6 exp_time'?" in found.stderr
 
 
+def test_stopping_a_case_measured_again_keeps_those_recorded_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load("learning_optimum")
+    data = scripts.read_results(FOLDER / "results" / "learning_optimum.json", module.SCHEMA)
+    assert data is not None
+    for case in data["cases"][:3]:
+        case["decisions"] += 1  # so that they are measured again
+    path = tmp_path / "results" / "learning_optimum.json"
+    scripts.write_results(path, data)
+
+    def measure(mdp: str, rule: str, delay: int, decisions: int, seeds: object) -> dict[str, object]:
+        if (mdp, rule, delay) == tuple(data["cases"][1][key] for key in ("mdp", "rule", "delay")):
+            raise KeyboardInterrupt
+        return {**data["cases"][0], "decisions": decisions}
+
+    monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["learning_optimum.py", "--out", str(tmp_path)])
+    with pytest.raises(KeyboardInterrupt):
+        module.main()
+    after = json.loads(path.read_text())["cases"]
+    assert after[0]["decisions"] == data["cases"][0]["decisions"] - 1
+    assert after[1:] == data["cases"][1:]
+
+
 @pytest.mark.realtime
 def test_quick_grid_is_played_compared_recorded_and_not_played_again(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
