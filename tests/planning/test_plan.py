@@ -131,6 +131,11 @@ def test_rules_left_out_are_not_ranked():
     assert keys - left == {"chunking(size=8)", "pipeline(layers=workers)"}
 
 
+def test_target_that_asks_for_nothing_is_refused():
+    with pytest.raises(InvalidValue, match="needs a regret per second or an inaction fraction"):
+        Target()
+
+
 def test_refusal_names_what_comes_nearest_to_what_was_asked():
     design = PlanDesign(BASE, WorstCase(0.0), 2, alg=("chunking(size=2)", "chunking(size=8)"), seeds=2)
     with pytest.raises(NoPlan, match=r"nearest, chunking\(size=8\) with"):
