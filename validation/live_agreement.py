@@ -160,7 +160,7 @@ def section(data: dict[str, Any] | None) -> str:
     agree, spread, differ = (counts[kind] for kind in (acceptance.AGREES, acceptance.SPREAD, acceptance.DIFFERS))
     faithful = sum(run["replayed"] for run in runs)
     lines = [
-        scripts.machine_line(data["machine"]),
+        scripts.machine_lines(scripts.measured(data, "plans")),
         "",
         f"{len(data['plans'])} plans, {len(runs)} runs of {data['seconds']:g} s: {agree} plans agree, "
         f"{spread} miss a limit by no more than their runs differ among themselves, {differ} differ. "
@@ -257,16 +257,17 @@ def main() -> int:
     recorded = out / "recorded"
     before = scripts.read_results(out / "results" / "agreement.json", SCHEMA)
     play_all(chosen, runs, seconds, recorded, time.monotonic() + 60 * arguments.minutes)
-    plans = {plan["name"]: plan for plan in (before or {"plans": []})["plans"] if plan["name"] in entries}
+    plans = {plan["name"]: plan for plan in scripts.measured(before, "plans") if plan["name"] in entries}
+    machine = scripts.machine()
     for entry in chosen:
         print(f"comparing {entry.name}", file=sys.stderr, flush=True)
         found = compare(entry, runs, seconds, recorded, seeds)
         if found is not None:
-            plans[entry.name] = found
+            plans[entry.name] = {**found, "machine": machine}
     if not plans:
         raise RtsimError("no plan has two runs yet, so there is nothing to compare; run it again")
     ordered = [plans[name] for name in entries if name in plans]
-    data = {"schema": SCHEMA, "machine": scripts.machine(), "seconds": seconds, "plans": ordered}
+    data = {"schema": SCHEMA, "seconds": seconds, "plans": ordered}
     record(data, out)
     return 1 if any(plan["verdict"] == acceptance.DIFFERS for plan in ordered) else 0
 
