@@ -62,7 +62,7 @@ def section(data: dict[str, Any] | None) -> str:
     ]
     return "\n".join(
         [
-            scripts.machine_line(data["machine"]),
+            scripts.machine_lines(scripts.measured(data, "cases")),
             "",
             "Rewards per environment step:",
             "",
@@ -87,15 +87,18 @@ def main() -> int:
     arguments = scripts.parsed(parser, FOLDER)
     torch.set_num_threads(1)
     path = arguments.out / "results" / "learning_optimum.json"
-    before = scripts.read_results(path, SCHEMA) or {"cases": []}
-    known = {(c["mdp"], c["rule"], c["delay"], c["decisions"]): c for c in before["cases"]}
-    cases: list[dict[str, Any]] = []
-    for mdp in MDPS:
-        for rule, delay in SCHEDULES[:2] if arguments.quick else SCHEDULES:
-            decisions = QUICK_DECISIONS if arguments.quick else OTHERS.get((mdp, delay), DECISIONS)
-            case = known.get((mdp, rule, delay, decisions))
-            cases.append(case or measure(mdp, rule, delay, decisions, SEEDS[:1] if arguments.quick else SEEDS))
-            scripts.write_results(path, {"schema": SCHEMA, "machine": scripts.machine(), "cases": cases})
+    before = scripts.measured(scripts.read_results(path, SCHEMA), "cases")
+    known = {(case["mdp"], case["rule"], case["delay"]): case for case in before}
+    grid = [(mdp, rule, delay) for mdp in MDPS for rule, delay in (SCHEDULES[:2] if arguments.quick else SCHEDULES)]
+    for mdp, rule, delay in grid:
+        decisions = QUICK_DECISIONS if arguments.quick else OTHERS.get((mdp, delay), DECISIONS)
+        if known.get((mdp, rule, delay), {}).get("decisions") != decisions:
+            seeds = SEEDS[:1] if arguments.quick else SEEDS
+            found = measure(mdp, rule, delay, decisions, seeds)
+            known[mdp, rule, delay] = {**found, "machine": scripts.machine()}
+        # Those that are still to come stay as they were: the script may be stopped now.
+        cases = [known[each] for each in grid if each in known]
+        scripts.write_results(path, {"schema": SCHEMA, "cases": cases})
     data = scripts.read_results(path, SCHEMA)
     scripts.write_section(arguments.out / "README.md", SECTION, section(data))
     return 0 if all(case["holds"] for case in cases) else 1

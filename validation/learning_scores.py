@@ -163,7 +163,7 @@ def section(data: dict[str, Any] | None) -> str:
     speed = [run["steps_per_second"] for found in data["problems"] for run in found["runs"] if run["steps_per_second"]]
     return "\n".join(
         [
-            scripts.machine_line(data["machine"]),
+            scripts.machine_lines(scripts.measured(data, "problems")),
             "",
             scripts.markdown(
                 ["problem", "decisions", "scores of the seeds", "mean", "published", "must reach", ""], rows
@@ -188,12 +188,13 @@ def main() -> int:
     parser.add_argument("--only", choices=[problem.name for problem in PROBLEMS], help="this problem alone")
     arguments = scripts.parsed(parser, FOLDER)
     before = scripts.read_results(arguments.out / "results" / "learning_scores.json", SCHEMA)
-    found = {each["name"]: each for each in (before or {"problems": []})["problems"]}
+    found = {each["name"]: each for each in scripts.measured(before, "problems")}
     for problem in PROBLEMS:
         if arguments.only in (None, problem.name):
-            found[problem.name] = measure(problem, arguments.quick, arguments.out / "recorded")
+            now = measure(problem, arguments.quick, arguments.out / "recorded")
+            found[problem.name] = {**now, "machine": scripts.machine()}
     problems = [found[problem.name] for problem in PROBLEMS if problem.name in found]
-    data = {"schema": SCHEMA, "machine": scripts.machine(), "problems": problems}
+    data = {"schema": SCHEMA, "problems": problems}
     scripts.write_results(arguments.out / "results" / "learning_scores.json", data)
     scripts.write_section(arguments.out / "README.md", SECTION, section(scripts.rounded(data)))
     return 0 if all(problem["holds"] for problem in problems) else 1

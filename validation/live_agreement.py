@@ -2,7 +2,7 @@
 
 Every plan is played several times with different seeds. Each run is played again on its emulator, step for
 step, and simulated with its own recorded durations; then the statistics of all runs are compared with
-simulations whose durations come from the other half of the runs.
+simulations from the plan alone or, of real inference, from the times of the other half of the runs.
 
 The whole grid takes about an hour and a half of a quiet machine. What was played is kept in validation/recorded/
 and not played again, so it can be stopped at any time (Ctrl-C, --minutes) and goes on where it stopped.
@@ -29,7 +29,7 @@ FOLDER = Path(__file__).parent
 SCHEMA = "rtsim.validation.agreement/1"
 SECTION = "agreement"
 SECONDS = 20.0
-#: Simulated runs of a plan: so many that their mean is known better than that of the live ones.
+#: Simulated runs of real inference: so many that chance plays no part. Timed inference has one for each live one.
 SIMULATED = 200
 #: Plans whose delays are drawn.
 DELAYS = (
@@ -122,7 +122,7 @@ def compare(entry: Entry, runs: int, seconds: float, recorded: Path, seeds: int)
         return None
     timed = entry.settings.get("inference") != "real"
     replays = [virtual.replay(trial.schedule, agent=timed) for trial in found]
-    agreed = agree([trial.schedule for trial in found], seeds=seeds, with_rewards=timed)
+    agreed = agree([trial.schedule for trial in found], seeds=len(found) if timed else seeds, with_rewards=timed)
     limits = acceptance.checks(agreed)
     data = agreed.to_json()
     reasons = Counter(one.reason for same in agreed.identities for one in same.mismatches)
@@ -160,7 +160,7 @@ def section(data: dict[str, Any] | None) -> str:
     agree, spread, differ = (counts[kind] for kind in (acceptance.AGREES, acceptance.SPREAD, acceptance.DIFFERS))
     faithful = sum(run["replayed"] for run in runs)
     lines = [
-        scripts.machine_line(data["machine"]),
+        scripts.machine_lines(scripts.measured(data, "plans")),
         "",
         f"{len(data['plans'])} plans, {len(runs)} runs of {data['seconds']:g} s: {agree} plans agree, "
         f"{spread} miss a limit by no more than their runs differ among themselves, {differ} differ. "
@@ -204,8 +204,13 @@ def _line(plan: dict[str, Any]) -> list[str]:
 
 def _unseen(row: dict[str, Any]) -> str:
     """Relative errors of the halves of the runs, each simulated from the times of the other."""
-    return ", ".join(
-        "-" if error is None or not row["live"] else f"{100 * error / row['live']:+.1f} %" for error in row["unseen"]
+    return (
+        "not fitted"
+        if not row["unseen"]
+        else ", ".join(
+            "-" if error is None or not row["live"] else f"{100 * error / row['live']:+.1f} %"
+            for error in row["unseen"]
+        )
     )
 
 
@@ -252,16 +257,17 @@ def main() -> int:
     recorded = out / "recorded"
     before = scripts.read_results(out / "results" / "agreement.json", SCHEMA)
     play_all(chosen, runs, seconds, recorded, time.monotonic() + 60 * arguments.minutes)
-    plans = {plan["name"]: plan for plan in (before or {"plans": []})["plans"] if plan["name"] in entries}
+    plans = {plan["name"]: plan for plan in scripts.measured(before, "plans") if plan["name"] in entries}
+    machine = scripts.machine()
     for entry in chosen:
         print(f"comparing {entry.name}", file=sys.stderr, flush=True)
         found = compare(entry, runs, seconds, recorded, seeds)
         if found is not None:
-            plans[entry.name] = found
+            plans[entry.name] = {**found, "machine": machine}
     if not plans:
         raise RtsimError("no plan has two runs yet, so there is nothing to compare; run it again")
     ordered = [plans[name] for name in entries if name in plans]
-    data = {"schema": SCHEMA, "machine": scripts.machine(), "seconds": seconds, "plans": ordered}
+    data = {"schema": SCHEMA, "seconds": seconds, "plans": ordered}
     record(data, out)
     return 1 if any(plan["verdict"] == acceptance.DIFFERS for plan in ordered) else 0
 

@@ -27,11 +27,12 @@ SCHEMA = "rtsim.validation.soak/1"
 SECTION = "soak"
 #: Between two samples, s. The first fifth of the run, in which memory is first touched, is not counted.
 EVERY, SETTLING = 10.0, 0.2
-#: How much memory may grow in the time counted, as a share of the mean: of the processes, and of the supervisor,
-#: whose record is moved to larger arrays now and then.
+#: How much memory may grow in the time counted, as a share of the mean: of the processes, and of the supervisor, which
+#: holds about a fifth of what they do, beyond its record. About 2 MB of either.
 GROWTH, OWN_GROWTH = 0.002, 0.01
-#: What the record holds of a step and of an inference, bytes.
-STEP_BYTES, INFERENCE_BYTES = 8 * len(memory.STEP_ROW), 8 * len(memory.INFERENCE)
+#: What the record holds of a step, of an inference (its worker stands before it) and of an update, bytes.
+STEP_BYTES, INFERENCE_BYTES = 8 * len(memory.STEP_ROW), 8 * (1 + len(memory.INFERENCE))
+UPDATE_BYTES = 8 * len(memory.UPDATE)
 SETTINGS: dict[str, Any] = {
     "alg": "max_time(initial_max=p99.9)",
     "workers": 24,
@@ -52,7 +53,8 @@ def soak(minutes: float, every: float) -> dict[str, Any]:
     schedule = play(plan_of(Play(**SETTINGS, seconds=60 * minutes)), on_status=look)
     found = summary(schedule)
     assert schedule.spans is not None
-    record = STEP_BYTES * len(schedule) + INFERENCE_BYTES * len(schedule.spans["worker"])
+    rows = (len(schedule), len(schedule.spans["worker"]), len(schedule.updates["land_ns"]))
+    record = sum(count * size for count, size in zip(rows, (STEP_BYTES, INFERENCE_BYTES, UPDATE_BYTES), strict=True))
     del schedule
     after = holding()
     counted = samples[int(SETTLING * len(samples)) :]

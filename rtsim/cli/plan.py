@@ -143,8 +143,8 @@ def _longest_inference(arguments: Plan, update: Any) -> Callable[[], int]:
     found = longest_inferences(design, wanted, on_progress=update)
     if found[0].value == 0:
         raise NoPlan(
-            f"no rule has {wanted.says} with {design.max_workers} workers, even if inferences took a hundredth of the "
-            "time; give more workers or a target above"
+            f"no rule was found that has {wanted.says} with {design.max_workers} workers by shorter inferences alone; "
+            "give more workers or a target above"
         )
 
     def tell() -> int:

@@ -194,11 +194,15 @@ def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> 
         if each.p_minimax is None:
             render.line(f"{each.always} is better than the other of {each.larger} and {each.smaller} at any p_minimax.")
             continue
-        spread = "" if each.ci95 is None else f" ± {(each.ci95[1] - each.ci95[0]) / 2:.5f}"
+        spread = " (predicted; not in every simulation)"
+        if each.ci95 is not None:
+            spread = f" ± {(each.ci95[1] - each.ci95[0]) / 2:.5f} (simulated, 95 %)"
         render.line(
-            f"{each.larger} (score {scores[each.larger]:g}) is better above p_minimax {each.p_minimax:.5f}{spread} "
-            f"(simulated, 95 %), {each.smaller} (score {scores[each.smaller]:g}) below."
+            f"{each.larger} (score {scores[each.larger]:g}) is better above p_minimax {each.p_minimax:.5f}{spread}, "
+            f"{each.smaller} (score {scores[each.smaller]:g}) {'just ' if each.also else ''}below."
         )
+        if each.also:
+            render.line(f"  They change places again at {', '.join(f'{p:.3f}' for p in each.also)} (predicted).")
         for model, row in ((each.larger, each.larger_row), (each.smaller, each.smaller_row)):
             render.line(
                 f"  {model}: {_who(row)}, {render.percent(row.inaction)} inaction, actions "

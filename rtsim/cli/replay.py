@@ -110,7 +110,7 @@ def _tables(files: tuple[str, ...], schedules: list[Schedule], replays: list[Rep
             )
     runs = f"live ({found.runs} run{'s' * (found.runs != 1)})"
     render.table(
-        f"Simulated from a profile fitted to {found.fitted_on}, after {found.warmup_steps} steps of warm-up",
+        f"Simulated from the times of {found.fitted_on}, after {found.warmup_steps} steps of warm-up",
         ["", runs, "simulated", "error", "relative", "within the runs' 99 %"],
         [
             [

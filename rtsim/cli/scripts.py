@@ -122,6 +122,21 @@ def machine_line(found: dict[str, Any]) -> str:
     return f"Measured on {found['date'][:10]}: {', '.join(filter(None, words))}."
 
 
+def measured(data: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
+    """The results under a key of a file, each with the machine of its own measurement, else with that of the file.
+
+    >>> measured({"machine": {"cpu": "a"}, "cases": [{"n": 1}, {"n": 2, "machine": {"cpu": "b"}}]}, "cases")
+    [{'n': 1, 'machine': {'cpu': 'a'}}, {'n': 2, 'machine': {'cpu': 'b'}}]
+    """
+    found = data or {key: []}
+    return [{**each, "machine": each.get("machine", found.get("machine"))} for each in found[key]]
+
+
+def machine_lines(found: Sequence[dict[str, Any]]) -> str:
+    """:func:`machine_line` of results that each have a machine; what they share is said once."""
+    return "\n\n".join(dict.fromkeys(machine_line(each["machine"]) for each in found))
+
+
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown.
 

@@ -111,7 +111,7 @@ def demonstrate(
             )
         observation, reward, terminated, truncated, _ = env.step(action)
         seen.append(np.asarray(observation))
-        # What follows the last action of an episode is never used where it is over.
+        # Nothing follows a termination; a truncation is valued on what the next action would have been chosen on.
         made.stepped(float(reward), bool(terminated), bool(truncated), seen[0])
         steps, score, ended = steps + 1, score + float(reward), bool(terminated or truncated)
         if ended:

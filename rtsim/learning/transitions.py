@@ -5,6 +5,11 @@ its inference read, R the rewards of the environment steps from the one on which
 decision's action acts, and o_n what that next decision's inference had read. So a reward counts for the action that
 caused it, however late it acted, and what follows is what the next action was chosen on: a learner of these transitions
 learns what delayed actions are worth. Decisions whose actions were never executed make no transition.
+
+The last decision of an episode has no next one. Nothing follows a termination. A truncated episode would have gone on,
+and demonstrations, whose delay is known, are valued on what the next action would have been chosen on; trainings,
+virtual and live, do not know which inference that would be, and take the observation after the last step: a little
+fresher than what the other transitions are valued on.
 """
 
 from __future__ import annotations
@@ -98,7 +103,7 @@ class Transitions:
         terminated, truncated : bool
             Then the episode is over, and the next one begun.
         observation : array
-            After the step.
+            What an episode that is over is valued on, if it was truncated; else not used.
 
         Returns
         -------

@@ -74,14 +74,14 @@ def verdict(found: Sequence[Check]) -> str:
 
 
 def in_words(found: Agreement) -> list[str]:
-    """What an agreement report comes to, a sentence each: the recorded durations, then the fitted profile."""
+    """What an agreement report comes to, a sentence each: the recorded durations, then without them."""
     least = min(one.share for one in found.identities)
     same = "came out the same" if least == 1 else f"came out the same in at least {100 * least:.3f} % of the steps"
     enough = "" if least == 1 else ", which is enough" if least >= IDENTICAL else f", fewer than {100 * IDENTICAL:g} %"
     told = [f"Simulated with the recorded durations: {'the run' if found.runs == 1 else 'every run'} {same}{enough}."]
     rows = [row for row in found.rows if row.error is not None]
     if not rows:
-        return [*told, "Simulated from the fitted profile: the agent never acted, so there is nothing to compare."]
+        return [*told, "Simulated without them: the agent never acted, so there is nothing to compare."]
     if found.runs == 1:
         off = [f"{row.quantity} ({_off(row)})" for row in rows if _far(row)]
         what = (
@@ -89,14 +89,14 @@ def in_words(found: Agreement) -> list[str]:
             if off
             else f"nothing is off by more than {100 * FAR:g} %"
         )
-        return [*told, f"Simulated from the fitted profile: one run: no spread to compare with; {what}."]
+        return [*told, f"Simulated without them: one run: no spread to compare with; {what}."]
     groups = {
         "within the 99 % interval of the runs": [row.quantity for row in rows if row.tells and row.within],
         "outside of it": [f"{row.quantity} ({_off(row)})" for row in rows if row.tells and not row.within],
         "too few or too different runs to tell": [row.quantity for row in rows if not row.tells],
     }
     parts = [f"{name}: {', '.join(quantities)}" for name, quantities in groups.items() if quantities]
-    return [*told, f"Simulated from the fitted profile: {'; '.join(parts)}."]
+    return [*told, f"Simulated without them: {'; '.join(parts)}."]
 
 
 def _far(row: Row) -> bool:

@@ -1,10 +1,10 @@
 """How far the simulator is from what happened: the agreement report.
 
 A recorded run is simulated twice. With its own recorded durations the simulator must make the
-same Schedule, step for step: what differs is the clock's fault. With what is known of durations from
-other runs the statistics must agree: what differs then is the fit's. Of timed inference that is
-the law of all their durations; of real inference, which has slow spells, what it took at each moment of one
-of them (:mod:`rtsim.live.traces`).
+same Schedule, step for step: what differs is the clock's fault. Without them the statistics must agree: what
+differs then is what the profile does not know. Timed inference is simulated from the plan's own law, at the seeds
+of the runs, so that both draw the same times; real inference, which has slow spells, from what it took at each
+moment of another run (:mod:`rtsim.live.traces`).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from rtsim.timing.grammar import Percentile
 
 #: Durations that a fitted law keeps; more are thinned out evenly.
 SAMPLES = 20_000
-#: Simulated runs of the fitted profile, and of how many of them the rewards are told, which take longest.
+#: Simulated runs without the recorded durations, and of how many of them the rewards are told, which take longest.
 SEEDS, REWARDED = 20, 20
 #: Longer than any run: what was still going on when the recording ended never ends.
 NEVER = 2**60
 
 LIMITS = (
-    "timed inference is drawn independently: what the machine adds in slow spells is not; real inference takes what it "
-    "took at some moment of another run, so how workers slow each other down is that run's",
+    "timed inference takes what the plan's law says, and what the machine adds to it is not simulated; real inference "
+    "takes what it took at some moment of another run, so how workers slow each other down is that run's",
     "a worker that the environment started is taken to begin with its step; what it began late is in its duration",
     "inferences under way when the recording ended are not in the fit, which favours short ones a little in short runs",
 )
@@ -281,11 +281,12 @@ def agree(
     Parameters
     ----------
     schedules : sequence of Schedule
-        Recorded; they may differ in the seed and in nothing else. With several, each half is simulated
-        from the times of the other, and all simulations together are held against all runs (each half alone:
-        :attr:`Row.unseen`); with one, from its own.
+        Recorded; they may differ in the seed and in nothing else. Of real inference and learning each half is
+        simulated from the times of the other, and all simulations together are held against all runs (each half
+        alone: :attr:`Row.unseen`); a single run from its own.
     seeds : int
-        Simulated runs, the same number from each recorded one if it divides by theirs.
+        Simulated runs. Of timed inference the first ones have the seeds of the recorded runs, others come after; of
+        real inference there are as many from each recorded run, if it divides by their number.
     with_rewards : bool
         Play the simulated Schedules on the emulator, too: the first :data:`REWARDED`.
     names : sequence of str, optional
@@ -310,32 +311,30 @@ def agree(
         report("recorded durations", index, len(schedules))
         identities.append(identity(schedule))
     warmup = min(map(warmup_steps, schedules))
-    # What is simulated stands for the runs of one half, and knows those of the other, each of which counts alike.
-    count = len(schedules)
-    halves = [schedules[0::2], schedules[1::2]] if count > 1 else [schedules, schedules]
-    laws = [fitted_law(half) for half in halves]
-    # What really learns takes its own time; what is held back takes what the scenario says.
-    learning = [fitted_learning(half) if first.learning is not None else None for half in halves]
-    simulated, rewards, real = [], [], first.inference == "real"
+    real, count = first.inference == "real", len(schedules)
+    fits = _fits(schedules, real, first.learning is not None)
+    simulated, rewards = [], []
     for index in range(seeds):
-        report("fitted profile", index, seeds)
-        source = index % count
-        scenario = fitted_scenario(first.scenario, laws[source % 2], learning[source % 2])
-        others = halves[1 - source % 2]
-        scenario = scenario.with_(seed=1000 + index, steps=len(others[index // count % len(others)]))
+        report("without them", index, seeds)
+        source, again = index % count, not real and index < count
+        scenario = fits[source % 2] or first.scenario
+        scenario = scenario.with_(
+            seed=plans[index].scenario.seed if again else 1000 + index, steps=len(schedules[index % count])
+        )
         simulated.append(_simulated(scenario, schedules[source], real))
         if with_rewards and index < REWARDED:
-            rewards.append(_rate(virtual.rewards(simulated[-1], plans[index % len(plans)]), first.scenario))
+            rewards.append(_rate(virtual.rewards(simulated[-1], plans[source]), first.scenario))
     quantities = {**QUANTITIES, **(LEARNING if first.scenario.learner_count else {})}
+    fitted = fits[0] is not None
     rows = [
-        _row(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated], real)
+        _row(name, unit, [what(s, warmup) for s in schedules], [what(s, warmup) for s in simulated], fitted)
         for name, (unit, what) in quantities.items()
     ]
     if with_rewards:
         live_rewards = [_rate(virtual.recorded(s)["reward"], first.scenario) for s in schedules]
-        rows.append(_row("reward rate", "1/s", live_rewards, rewards, real))
+        rows.append(_row("reward rate", "1/s", live_rewards, rewards, fitted))
     delays = [np.concatenate([_delays(s, warmup) for s in group]) for group in (schedules, simulated)]
-    fitted_on = "the other half of the runs" if len(schedules) > 1 else "the same run"
+    fitted_on = ("the other half of the runs" if count > 1 else "the same run") if fitted else "the plan"
     return Agreement(
         len(schedules),
         tuple(identities),
@@ -357,12 +356,27 @@ def _simulated(scenario: Scenario, source: Schedule, real: bool) -> Schedule:
     return simpy_clock.simulate(scenario, draws=TraceDurations(source, scenario, turned))
 
 
-def _row(quantity: str, unit: str, live: list[float], simulated: list[float], real: bool) -> Row:
-    """The row of a quantity; ``simulated[i]`` was made from the times of recorded run i modulo their number."""
+def _fits(schedules: Sequence[Schedule], real: bool, learns: bool) -> list[Scenario | None]:
+    """The scenario with the laws of each half of the runs; None: the plan's own, of timed inference without learning.
+
+    What is held back takes what the scenario says; what really computes takes its own time.
+    """
+    scenario = virtual.plan_of(schedules[0]).scenario
+    halves = [schedules[0::2], schedules[1::2]] if len(schedules) > 1 else [schedules, schedules]
+    learning = [fitted_learning(half) if learns else None for half in halves]
+    if real:
+        return [fitted_scenario(scenario, fitted_law(half), law) for half, law in zip(halves, learning, strict=True)]
+    return [None if law is None else scenario.with_(learning_time=law) for law in learning]
+
+
+def _row(quantity: str, unit: str, live: list[float], simulated: list[float], fitted: bool) -> Row:
+    """The row of a quantity; ``simulated[i]`` was made from the times of recorded run i modulo their number, if any."""
     count = len(live)
+    if not fitted:
+        return row_of(quantity, unit, live, simulated)
     by_source = [simulated[source::count] for source in range(min(count, len(simulated)))]
     # Simulations from the times of one run are no more independent of each other than it is one run.
-    row = row_of(quantity, unit, live, [float(np.mean(one)) for one in by_source] if real else simulated)
+    row = row_of(quantity, unit, live, [float(np.mean(one)) for one in by_source])
     if count < 2 or len(by_source) < count:
         return row
     return replace(

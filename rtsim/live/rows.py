@@ -14,7 +14,7 @@ WIDE, WIDE_FRACTION = 0.5, 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity, simulated from the fitted profile and live.
+    """One quantity, simulated without the recorded durations and live.
 
     Attributes
     ----------

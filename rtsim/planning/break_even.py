@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 
 #: Stochasticities at which models are compared before the break-even is narrowed down.
 LEVELS = 401
+#: Two models earn the same where they differ by no more than that share of what both earn.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,18 @@ class BreakEven:
     Attributes
     ----------
     larger, smaller : str
-        The model that is better above ``p_minimax``, where the world is more predictable, and that below it.
+        The model that is better above ``p_minimax``, where the world is more predictable, and that just below it.
     larger_row, smaller_row : Row
         How each is best used there.
     p_minimax : float or None
-        None if one of them is better at any.
+        The highest at which they change places; None if one of them is better at any.
     ci95 : (float, float) or None
-        Student t interval over simulated seeds.
+        Student t interval over simulated seeds; None if they do not change places in each of these, ``p_minimax``
+        then being the predicted one.
     always : str
         The model that is better at any p_minimax, if ``p_minimax`` is None.
+    also : tuple of float
+        Where else, below ``p_minimax``, they change places, as predicted; the highest first.
     """
 
     larger: str
@@ -46,6 +52,7 @@ class BreakEven:
     p_minimax: float | None
     ci95: Interval | None
     always: str = ""
+    also: tuple[float, ...] = ()
 
 
 def break_even(
@@ -108,24 +115,21 @@ def _pair(
     """The break-even of two models, the higher score first."""
     levels = np.linspace(0.0, 1.0, LEVELS)
     earned = {model: scores[model] * _earned(rows[model], levels) for model in (better, other)}
-    ahead = earned[better].max(axis=0) - earned[other].max(axis=0)
-    signs = np.flatnonzero(np.sign(ahead[1:-1]) != np.sign(ahead[2:]))
-    at = int(signs[-1]) + 2 if len(signs) else LEVELS - 1
+    first, second = (earned[model].max(axis=0) for model in (better, other))
+    swaps = _swaps(first, second)
+    at = swaps[-1][1] if swaps else LEVELS - 1
     best = {model: _fewest(rows[model], earned[model][:, at]) for model in (better, other)}
-    if not len(signs):
-        always = better if ahead[-1] >= 0 else other
-        return BreakEven(better, other, best[better], best[other], None, None, always)
+    # Where they never change places, the sum has the sign of all; at 1 alone, equal scores may earn the same.
+    wins = (first - second)[at] if swaps else (first - second).sum()
+    above, below = (better, other) if wins >= 0 else (other, better)
+    if not swaps:
+        return BreakEven(better, other, best[better], best[other], None, None, above)
+    *also, last = (_between(first - second, levels, *swap) for swap in swaps)
     ways = {model: _runs(designs[model], best[model]) for model in (better, other)}
-    found = [
-        _crossing(scores[better] * first, scores[other] * second, levels)
-        for first, second in zip(ways[better], ways[other], strict=True)
-    ]
+    found = [_crossing(scores[better] * a, scores[other] * b, levels) for a, b in zip(*ways.values(), strict=True)]
     known = [value for value in found if value is not None]
-    if len(known) < len(found):
-        return BreakEven(better, other, best[better], best[other], float(levels[at]), None)
-    mean, interval = mean_interval(known)
-    above, below = (better, other) if ahead[-1] > 0 else (other, better)
-    return BreakEven(above, below, best[above], best[below], mean, interval)
+    mean, interval = mean_interval(known) if len(known) == len(found) else (last, None)
+    return BreakEven(above, below, best[above], best[below], mean, interval, also=tuple(also[::-1]))
 
 
 def _fewest(rows: Sequence[Row], earned: Floats) -> Row:
@@ -143,7 +147,7 @@ def _earned(rows: Sequence[Row], levels: Floats) -> Floats:
     return np.array(found)
 
 
-def _power_mean(delays: Floats, levels: Floats) -> Floats:
+def _power_mean(delays: Floats, levels: Floats | float) -> Floats:
     return np.asarray(np.polynomial.polynomial.polyval(levels, delays))
 
 
@@ -157,15 +161,24 @@ def _runs(design: PlanDesign, row: Row) -> list[Floats]:
 
 def _crossing(first: Floats, second: Floats, levels: Floats) -> float | None:
     """The largest p in 0..1 at which two polynomials cross, or None."""
-    size = max(len(first), len(second))
-    difference = np.pad(first, (0, size - len(first))) - np.pad(second, (0, size - len(second)))
-    values = np.polynomial.polynomial.polyval(levels, difference)
-    changes = np.flatnonzero(np.sign(values[1:-1]) != np.sign(values[2:]))
-    if not len(changes):
-        return None
     from scipy.optimize import brentq
 
-    low, high = levels[changes[-1] + 1], levels[changes[-1] + 2]
-    if values[changes[-1] + 2] == 0:
-        return float(high)
-    return float(brentq(lambda p: np.polynomial.polynomial.polyval(p, difference), low, high))
+    swaps = _swaps(_power_mean(first, levels), _power_mean(second, levels))
+    if not swaps:
+        return None
+    low, high = levels[[*swaps[-1]]]
+    return float(brentq(lambda p: float(_power_mean(first, p) - _power_mean(second, p)), low, high))
+
+
+def _between(ahead: Floats, levels: Floats, low: int, high: int) -> float:
+    """Where a difference is 0 between two levels, on a straight line."""
+    share = ahead[low] / (ahead[low] - ahead[high])
+    return float(levels[low] + share * (levels[high] - levels[low]))
+
+
+def _swaps(first: Floats, second: Floats) -> list[tuple[int, int]]:
+    """Pairs of levels above 0, next to each other but for such as tell nothing, between which the sign changes."""
+    ahead = first - second
+    told = np.flatnonzero(np.abs(ahead) > ROUNDING * (first + second))
+    told = told[told > 0].tolist()
+    return [(low, high) for low, high in pairwise(told) if np.sign(ahead[low]) != np.sign(ahead[high])]

@@ -20,6 +20,11 @@ from rtsim.planning.scan import Highest, Question, highest
 class Target:
     """What a plan must reach: a regret rate, reward per second, or an inaction fraction, or both.
 
+    Raises
+    ------
+    InvalidValue
+        If it has neither, or one that nothing can be.
+
     >>> Target(regret_per_s=1.0).says
     'a regret of at most 1 per second'
     """
@@ -28,6 +33,8 @@ class Target:
     inaction: float | None = None
 
     def __post_init__(self) -> None:
+        if self.regret_per_s is None and self.inaction is None:
+            raise InvalidValue("a target needs a regret per second or an inaction fraction; this one has neither")
         if self.regret_per_s is not None and not 0 <= self.regret_per_s < np.inf:
             raise InvalidValue(f"target {self.regret_per_s:g} is a regret in reward per second and must be >= 0")
         if self.inaction is not None and not 0 <= self.inaction < 1:
@@ -176,7 +183,7 @@ class Rate:
     key : str
     workers : int
     fps : float
-        Environment steps per second; 0 if the target is missed at any.
+        Environment steps per second; 0 if none was found.
     inaction_fraction : float
     inaction_fraction_ci95 : (float, float) or None
         Of a simulation; None if a formula alone tells the inaction.
@@ -255,7 +262,7 @@ def longest_inferences(
     """By how much inference times must shrink for each rule to reach a target with all workers, the least first.
 
     All times of the law are multiplied by one factor, at most 1, found by :func:`rtsim.planning.scan.highest`; 0 where
-    even a hundredth of the times is too long.
+    none was found.
 
     Parameters
     ----------

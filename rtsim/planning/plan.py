@@ -211,7 +211,7 @@ class Plan:
 def plan(design: PlanDesign, *, on_progress: Progress | None = None) -> Plan:
     """Rank every rule, its options and numbers of workers by predicted regret rate; simulate the short list.
 
-    Rows come by closed form, by numerical bounds, or, where there is neither, by two short simulations; then the best
+    Rows come by closed form, by numerical bounds, or, where there is neither, by a few short simulations; then the best
     of each variant, the Pareto front, and whatever promises more than the best confirmed one, are simulated longer.
     Rows whose regret differs by less than half a per cent, or than the intervals of a measured delay curve tell apart,
     count as equal, and fewer workers win.

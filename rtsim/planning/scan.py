@@ -37,7 +37,7 @@ class Question:
 
 
 class Highest(NamedTuple):
-    """The largest value found for a rule, 0 if there is none, and the row there."""
+    """The largest value found for a rule, 0 if none was found, and the row there or, for 0, the last one looked at."""
 
     value: float
     row: Row
@@ -51,7 +51,8 @@ def highest(
     Looked for from above, in steps of 2 %: deadlines and chunks are whole numbers of steps, so that inaction rises and
     falls with the value, and bisection could end where a much larger one meets the target again. What is narrower than
     2 % can be missed. The first are simulated longer, and lowered by 2 % until the simulation meets the target, until
-    the first ``confirmed`` of them all have been.
+    the first ``confirmed`` of them all have been. A rule whose simulations miss it down to half of what was predicted
+    is given up: none was found.
     """
     tell = on_progress or (lambda what, done, total: None)
     found: list[Highest] = []
@@ -96,6 +97,8 @@ def _confirmed(question: Question, found: Highest) -> Highest:
     while True:
         design = question.design(value)
         row = confirm(design, predict(design, found.row.variant, found.row.workers))
-        if question.met(row) or value < found.value / 2:
+        if question.met(row):
             return Highest(value, row)
+        if value < found.value / 2:
+            return Highest(0.0, row)
         value *= LOWER

@@ -51,6 +51,19 @@ def test_demonstrations_are_as_late_as_the_agent() -> None:
     assert rows(undelayed) == [(1, 10 + 100, 3, 1), (3, 1000 + 10000, 5, 1), (5, 100000, 6, 0)]
 
 
+def test_truncated_demonstrations_are_valued_on_what_the_next_action_would_have_seen() -> None:
+    class Cut(Count):
+        def step(self, action):
+            observation, reward, ended, _, info = super().step(action)
+            return observation, reward, False, ended, info
+
+    memory = Recent(20, (1,), np.float32)
+    env = Cut()
+    demonstrate(env, lambda: int(env.now % 2 == 1), memory, 2, delay=2, noop=0)
+    # An action on step 6 would have been chosen on observation 4.
+    assert rows(memory) == [(1, 1000 + 10000, 3, 1), (3, 100000, 4, 1)]
+
+
 def test_demonstrations_that_cannot_be_had_are_refused() -> None:
     env, memory = Count(), Recent(20, (1,), np.float32)
     with pytest.raises(InvalidValue, match=r"20 demonstrations must be .* fewer than the replay memory holds, 20"):

@@ -76,7 +76,23 @@ def test_runs_that_are_simulations_agree_with_the_simulator() -> None:
     assert abs(sum(agreed.simulated_delays) - 1) < 1e-9
 
 
-def test_runs_with_shorter_times_than_their_record_says_differ() -> None:
+def run_of(plan: LivePlan, said: str) -> Schedule:
+    """A run of one plan that is recorded as one of another law."""
+    made = pretend(plan)
+    settings = {**made.settings, "inference_time": said}
+    about = {**made.header["live"], "plan": {**made.header["live"]["plan"], "scenario": settings}}
+    return replace(made, header={**made.header, "scenario": settings, "live": about})
+
+
+def test_runs_that_take_longer_than_their_law_says_differ() -> None:
+    """The check can fail: inferences a tenth longer than those that the record says were drawn."""
+    scenario = Scenario("unstaggered", "lognorm(mean=110ms, cv=0.1)", workers=1, steps=1200)
+    runs = [run_of(LivePlan(scenario.with_(seed=seed), "blocks"), "lognorm(mean=100ms, cv=0.1)") for seed in range(4)]
+    missed = {check.name for check in checks(agree(runs, seeds=6, with_rewards=False)) if not check.holds}
+    assert {"interaction time, mean", "delay, mean"} <= missed
+
+
+def test_runs_whose_record_contradicts_itself_have_other_sources() -> None:
     """The check can fail: spans a tenth shorter than what the steps show."""
     scenario = Scenario("unstaggered", "lognorm(mean=100ms, cv=0.1)", workers=1, steps=1200)
     runs = [pretend(LivePlan(scenario.with_(seed=seed), "blocks")) for seed in range(4)]
@@ -85,7 +101,16 @@ def test_runs_with_shorter_times_than_their_record_says_differ() -> None:
         lengths = run.spans["end_ns"] - run.spans["start_ns"]
         run.spans["end_ns"] = run.spans["start_ns"] + lengths * 9 // 10
     missed = {check.name for check in checks(agree(runs, seeds=6, with_rewards=False)) if not check.holds}
-    assert {"identical source", "interaction time, mean", "delay, mean"} <= missed
+    assert "identical source" in missed
+
+
+def test_timed_inference_is_simulated_at_the_seeds_of_its_runs() -> None:
+    scenario = Scenario("max_time", "lognorm(mean=84ms, cv=0.2)", workers=6, steps=600)
+    runs = [pretend(LivePlan(scenario.with_(seed=seed), "blocks")) for seed in (3, 14, 15)]
+    agreed = agree(runs, seeds=3, with_rewards=False)
+    assert {row.error for row in agreed.rows} == {0.0}
+    assert (agreed.delay_distance, agreed.fitted_on) == (0.0, "the plan")
+    assert {row.error for row in agree(runs, seeds=9, with_rewards=False).rows} != {0.0}
 
 
 def test_what_several_runs_come_to_is_said_in_words() -> None:
@@ -146,20 +171,19 @@ def test_runs_of_different_plans_are_named_with_what_differs() -> None:
 def test_halves_are_simulated_from_each_other_and_what_differs_between_them_cancels() -> None:
     # Odd runs on a machine a fifth slower: from the others' times each half is off, in opposite directions.
     def run(seed: int, mean: str) -> Schedule:
-        made = pretend(
-            LivePlan(Scenario("sequential", f"lognorm(mean={mean}, cv=0.1)", steps=1500, seed=seed), "blocks")
-        )
-        settings = {**made.settings, "inference_time": "lognorm(mean=50ms, cv=0.1)"}
-        about = {**made.header["live"], "plan": {**made.header["live"]["plan"], "scenario": settings}}
-        return replace(made, header={**made.header, "scenario": settings, "live": about})
+        scenario = Scenario("sequential", f"lognorm(mean={mean}, cv=0.1)", steps=1500, seed=seed)
+        plan = LivePlan(scenario, "blocks", agent="greedy", network="resnet15-k1", inference="real")
+        return run_of(plan, "lognorm(mean=50ms, cv=0.1)")
 
     runs = [run(seed, "60ms" if seed % 2 else "50ms") for seed in range(4)]
-    found = {row.quantity: row for row in agree(runs, seeds=8, with_rewards=False).rows}
-    delay = found["delay, mean"]
+    agreed = agree(runs, seeds=8, with_rewards=False)
+    delay = {row.quantity: row for row in agreed.rows}["delay, mean"]
     first, second = delay.unseen
     assert first is not None
     assert second is not None
+    assert delay.error is not None
     assert first > 0.1 > -0.1 > second
     assert delay.error == pytest.approx((first + second) / 2, abs=1e-9)
     assert abs(delay.error) < 0.02
+    assert agreed.fitted_on == "the other half of the runs"
     assert agree(runs[:1], seeds=2, with_rewards=False).rows[0].unseen == ()

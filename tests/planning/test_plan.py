@@ -13,17 +13,19 @@ import pytest
 from rich.console import Console
 
 from rtsim import theory
-from rtsim.cli import render
+from rtsim.cli import plan_tables, render
 from rtsim.cli.main import main
 from rtsim.delay_curve import DelayCurve
 from rtsim.errors import InvalidValue
 from rtsim.pictures import plot_pareto
 from rtsim.planning import Measured, NoPlan, PlanDesign, WorstCase, closed_form, plan
+from rtsim.planning import break_even as break_even_module
 from rtsim.planning.break_even import break_even
 from rtsim.planning.candidates import variants
 from rtsim.planning.inverse import Target, fewest_workers, highest_rates, longest_inferences
 from rtsim.planning.plan import confirm, predict
 from rtsim.planning.rows import Row, fewest
+from rtsim.planning.scan import Question, highest
 from rtsim.scenario import Scenario
 from rtsim.schedulers import find, registry
 from tests.bench import plan_accuracy
@@ -113,10 +115,25 @@ def test_longest_inference_of_many_workers_is_that_of_the_capacity():
     assert longest_inferences(short, Target(inaction=0.0))[0].value == 1.0
 
 
+def test_value_whose_simulations_all_miss_the_target_is_none():
+    design = PlanDesign(Scenario("sequential", "50ms", step_time=0.02, steps=100), WorstCase(0.9), 2, seeds=2)
+    design = replace(design, alg=("exp_time",))
+    # Every prediction meets it, and no simulation does.
+    question = Question(lambda factor: design, lambda variant, workers: 1.0, lambda row: not row.confirmed)
+    (found,) = highest(design, question)
+    assert found.value == 0
+    assert found.row.confirmed
+
+
 def test_rules_left_out_are_not_ranked():
     keys = {variant.key for variant in PlanDesign(BASE, WorstCase(0.9), 4).variants}
     left = {v.key for v in PlanDesign(BASE, WorstCase(0.9), 4, without=("chunking(size=8)", "pipeline")).variants}
     assert keys - left == {"chunking(size=8)", "pipeline(layers=workers)"}
+
+
+def test_target_that_asks_for_nothing_is_refused():
+    with pytest.raises(InvalidValue, match="needs a regret per second or an inaction fraction"):
+        Target()
 
 
 def test_refusal_names_what_comes_nearest_to_what_was_asked():
@@ -148,6 +165,46 @@ def test_break_even_is_where_the_larger_models_score_pays_for_its_delay():
     equal = break_even({"small": of("19ms"), "large": of("79ms")}, {"small": 1.0, "large": 0.9})[0]
     assert equal.p_minimax is None
     assert equal.always == "small"
+
+
+def timed(time: str, *alg: str) -> PlanDesign:
+    return PlanDesign(Scenario("sequential", time, step_time=0.02, steps=500), WorstCase(1.0), 2, seeds=2, alg=alg)
+
+
+def test_break_even_names_who_is_better_above_also_without_simulated_crossings(monkeypatch: pytest.MonkeyPatch):
+    # One worker acts on every second step, 2 steps late: 0.5 p² against 0.9 p⁸, so that the higher score loses at 1.
+    designs = {"high": timed("39ms", "one_step_lag"), "low": timed("19ms", "time_triggered(deadline=8steps)")}
+    scores = {"high": 1.0, "low": 0.9}
+    for crossing in (break_even_module._crossing, lambda *_: None):
+        monkeypatch.setattr(break_even_module, "_crossing", crossing)
+        found = break_even(designs, scores)[0]
+        assert (found.larger, found.smaller) == ("low", "high")
+        assert (found.larger_row.alg, found.smaller_row.alg) == ("time_triggered", "one_step_lag")
+        assert found.p_minimax == pytest.approx((0.5 / 0.9) ** (1 / 6), abs=1e-3)
+    assert found.ci95 is None
+
+
+def test_break_even_tells_all_places_where_models_change(capsys: pytest.CaptureFixture[str]):
+    # max(0.5 p², p⁸) against 0.8 p⁴: the higher score is better on both sides.
+    designs = {
+        "high": timed("39ms", "one_step_lag", "time_triggered(deadline=8steps)"),
+        "low": timed("19ms", "time_triggered(deadline=4steps)"),
+    }
+    scores = {"high": 1.0, "low": 0.8}
+    found = break_even(designs, scores)[0]
+    assert (found.larger, found.smaller) == ("high", "low")
+    assert found.p_minimax == pytest.approx(0.8 ** (1 / 4), abs=1e-3)
+    assert found.also == (pytest.approx((0.5 / 0.8) ** (1 / 2), abs=1e-3),)
+    plan_tables.show_break_even([found], scores)
+    out = capsys.readouterr().out
+    assert "low (score 0.8) just below" in out
+    assert "change places again at 0.79" in out
+
+
+def test_equal_scores_are_told_apart_by_delay_though_they_earn_the_same_where_none_costs():
+    designs = {"slow": timed("39ms", "time_triggered"), "fast": timed("19ms", "time_triggered")}
+    found = break_even(designs, {"slow": 1.0, "fast": 1.0})[0]
+    assert (found.p_minimax, found.always) == (None, "fast")
 
 
 def test_predictions_hold_on_settings_drawn_at_random():

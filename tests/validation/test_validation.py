@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,63 @@ def test_unknown_plan_is_refused_with_those_there_are() -> None:
     assert "did you mean 'timed-6 exp_time'?" in found.stderr
 
 
+def test_stopping_a_case_measured_again_keeps_those_recorded_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load("learning_optimum")
+    data = scripts.read_results(FOLDER / "results" / "learning_optimum.json", module.SCHEMA)
+    assert data is not None
+    for case in data["cases"][:3]:
+        case["decisions"] += 1  # so that they are measured again
+    path = tmp_path / "results" / "learning_optimum.json"
+    scripts.write_results(path, data)
+
+    def measure(mdp: str, rule: str, delay: int, decisions: int, seeds: object) -> dict[str, object]:
+        if (mdp, rule, delay) == tuple(data["cases"][1][key] for key in ("mdp", "rule", "delay")):
+            raise KeyboardInterrupt
+        return {**data["cases"][0], "decisions": decisions}
+
+    monkeypatch.setattr(module, "measure", measure)
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["learning_optimum.py", "--out", str(tmp_path)])
+    with pytest.raises(KeyboardInterrupt):
+        module.main()
+    after = json.loads(path.read_text())["cases"]
+    assert after[0]["decisions"] == data["cases"][0]["decisions"] - 1
+    assert after[1:] == scripts.measured(data, "cases")[1:]
+    assert after[0]["machine"]["date"] != after[1]["machine"]["date"]
+
+
+def test_results_kept_from_before_keep_their_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {**scripts.machine(), "cpu": "the first", "date": "2001-01-01T00:00+00:00"}
+    shutil.copy(PAGE, tmp_path / "README.md")
+    scores, agreement = load("learning_scores"), load("live_agreement")
+    names = [problem.name for problem in scores.PROBLEMS]
+    run_of = {"curve": {}, "steps_per_second": None}
+    found = {"steps": 1, "runs": [run_of], "scores": [1.0], "mean": 1.0, "least": 1.0, "holds": True}
+    data = {"schema": scores.SCHEMA, "machine": old, "problems": [{"name": name, **found} for name in names]}
+    scripts.write_results(tmp_path / "results" / "learning_scores.json", data)
+    monkeypatch.setattr(scores, "measure", lambda problem, *_: {"name": problem.name, **found})
+    monkeypatch.setattr(sys, "argv", ["learning_scores.py", "--only", names[0], "--out", str(tmp_path)])
+    assert scores.main() == 0
+    section = scripts.section(tmp_path / "README.md", scores.SECTION)
+    assert section.count("Measured on") == 2
+    assert section.count("Measured on 2001-01-01: the first,") == 1
+
+    plans = [{"name": name, "verdict": AGREES} for name in agreement.QUICK]
+    data = {"schema": agreement.SCHEMA, "machine": old, "plans": plans}
+    scripts.write_results(tmp_path / "results" / "agreement.json", data)
+    recorded: list[dict[str, Any]] = []
+    monkeypatch.setattr(agreement, "play_all", lambda *_: None)
+    monkeypatch.setattr(agreement, "compare", lambda entry, *_: {"name": entry.name, "verdict": AGREES})
+    monkeypatch.setattr(agreement, "record", lambda data, out: recorded.append(data))
+    monkeypatch.setattr(sys, "argv", ["live_agreement.py", "--only", agreement.QUICK[0], "--out", str(tmp_path)])
+    assert agreement.main() == 0
+    compared, kept = recorded[0]["plans"]
+    assert compared["machine"]["cpu"] != "the first"
+    assert kept["machine"] == old
+
+
 @pytest.mark.realtime
 def test_quick_grid_is_played_compared_recorded_and_not_played_again(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
@@ -177,6 +235,9 @@ def test_quick_grid_is_played_compared_recorded_and_not_played_again(tmp_path: P
     # One plan again: nothing is played, and the other's results stay.
     again = run("live_agreement", "--quick", "--only", module.QUICK[0], "--out", str(tmp_path), "--minutes", "0")
     assert again.returncode == first.returncode, again.stderr
-    assert json.loads((tmp_path / "results" / "agreement.json").read_text())["plans"] == data["plans"]
+    plans = json.loads((tmp_path / "results" / "agreement.json").read_text())["plans"]
+    assert plans[1] == data["plans"][1]
+    # Compared again, perhaps a minute later.
+    assert {**plans[0], "machine": None} == {**data["plans"][0], "machine": None}
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "recorded").iterdir()} == recorded
     assert PAGE.read_text(encoding="utf-8") == page

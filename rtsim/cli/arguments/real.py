@@ -81,7 +81,7 @@ class Replay:
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN.npz ...")] = ()
     """Files of rtsim play --record; several runs of one plan show how much runs differ among themselves."""
     seeds: Number = 20
-    """Simulated runs of the fitted profile."""
+    """Simulated runs without the recorded durations."""
     no_rewards: Flag = False
     """Do not play the simulated runs on the emulator."""
     video: File = ""
