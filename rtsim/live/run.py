@@ -210,7 +210,8 @@ class _Run:
         self.recorder.note_unfinished()
         self._leave()
         self.recorder.drain()
-        if self.keeper is not None and not self.diverged:
+        # Of a run that never began there is nothing to keep: its replay memory goes away again.
+        if self.keeper is not None and self.memory.control[m.ORIGIN] and not self.diverged:
             self._save(self.keeper)
         about = {
             "plan": self.plan.to_json(),
