@@ -89,13 +89,14 @@ def play(plan: LivePlan, *, on_status: Callable[[Status], None] | None = None) -
     check_ready(plan)
     with make(plan.game) as emulator:
         facts = {"actions": emulator.actions, "noop": emulator.noop}
-    with _Run(plan, on_status, facts) as run:
+    with contextlib.ExitStack() as to_the_end, _Run(plan, on_status, facts) as run:
         try:
             run.start()
             run.supervise()
+            to_the_end.enter_context(wall.uninterrupted())  # what was played is to be kept: Ctrl-C comes too late
         except KeyboardInterrupt:
-            with wall.uninterrupted():
-                raise RunInterrupted(run.finish("interrupted")) from None
+            to_the_end.enter_context(wall.uninterrupted())
+            raise RunInterrupted(run.finish("interrupted")) from None
         found = run.finish()
         if found is None:
             raise LiveFault("the environment process ended before its first step" + run.last_words())

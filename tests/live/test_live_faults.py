@@ -160,6 +160,27 @@ def test_impatience_does_not_lose_the_recording(signals, tmp_path):
     assert [f.name for f in tmp_path.iterdir()] == ["run.npz"]
 
 
+@pytest.mark.parametrize("where", ["finish", "_leave", "__exit__"])
+def test_ctrl_c_after_the_last_step_does_not_lose_the_recording(where, monkeypatch):
+    """Without processes: what is recorded stands for itself, only when Ctrl-C comes matters."""
+    method, told = getattr(supervisor._Run, where), []
+
+    def interrupted(run: supervisor._Run, *arguments: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return method(run, *arguments)
+
+    for name in ("start", "supervise"):
+        monkeypatch.setattr(supervisor._Run, name, lambda run: None)
+    monkeypatch.setattr(supervisor._Run, where, interrupted)
+    monkeypatch.setattr(supervisor.Recorder, "schedule", lambda recorder, about: told.append(about) or "recorded")
+    try:
+        found = play(plan())
+    except KeyboardInterrupt:
+        pytest.fail("the recording was lost")
+    assert found == "recorded"
+    assert [about["ended"] for about in told] == [""]
+
+
 def test_a_hung_environment_ends_the_run_and_leaves_what_was_recorded(monkeypatch):
     monkeypatch.setattr(supervisor, "HUNG", 0.7)
     schedule = play(plan(steps=3000), on_status=After(60, lambda: processes(os.getpid())[0].suspend()))
