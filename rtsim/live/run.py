@@ -111,6 +111,7 @@ class _Child:
     restarts: int = 0
     given_up: bool = False
     ready: bool = False
+    since: int = field(default_factory=wall.now_ns)  # when it was started, monotonic ns
 
 
 @dataclass
@@ -257,19 +258,24 @@ class _Run:
 
     def _look_after(self) -> None:
         """Start processes again that have died or hang."""
-        now = wall.now_ns()
         for index, child in enumerate(self.children[1:], 1):
             if child.given_up:
                 continue
-            died = child.process.poll() is not None
-            patience = self._patience
-            hung = child.ready and not died and now - int(self.memory.pulses[index]) > patience * 1e9
-            if died or hung:
-                self._replace(index, child, "ended" + self._words(child) if died else f"hung for {patience:g} s")
+            if why := self._trouble(child):
+                self._replace(index, child, why)
             elif not child.ready and self.memory.pulses[index]:
                 child.ready = True
                 self._ring(self.losses.let_in(index))
         self._ring(self.losses.unstick())
+
+    def _trouble(self, child: _Child) -> str:
+        """Why a process is to be replaced, or nothing."""
+        if child.process.poll() is not None:
+            return "ended" + self._words(child)
+        limit = self._patience if child.ready else READY_LIMIT
+        if wall.now_ns() - (int(self.memory.pulses[child.place]) or child.since) <= limit * 1e9:
+            return ""
+        return f"hung for {limit:g} s" if child.ready else f"took more than {limit:g} s to get ready"
 
     @property
     def _patience(self) -> float:
