@@ -56,11 +56,14 @@ class Agenda:
             if bell != self._own_bell:
                 wall.ring(bell)
 
-    def wait_for(self, room: Callable[[], bool], pause_ns: int = 1_000_000) -> None:
-        """Wait until there is room in a ring, or what else is asked for, or the run is over."""
-        while not room() and not self.party.stopping:
+    def wait_for(self, room: Callable[[], bool], pause_ns: int = 1_000_000) -> bool:
+        """Wait until there is room in a ring, or what else is asked for; False if the run was over before."""
+        while not room():
+            if self.party.stopping:
+                return False
             self.memory.pulses[self._pulse] = wall.now_ns()
             self.lifeline.wait(pause_ns)
+        return True
 
     def wait_for_updates_taken(self) -> None:
         """Wait until the ring of updates has room for one of each learner."""

@@ -17,6 +17,8 @@ from rtsim.schedule import ending
 if TYPE_CHECKING:
     from rtsim.live.lessons import Lessons
 
+#: In steps longer than this, ns, what has been posted is taken in on the way: no worker fills its ring meanwhile.
+COLLECT = 50_000_000
 #: Steps after which the actions that are still needed are looked through, and the supervisor is.
 KEEP = 64
 
@@ -59,7 +61,7 @@ class EnvironmentProcess:
         early = wall.EARLY_REALTIME_NS if realtime else wall.EARLY_NS
         for step in range(party.scenario.steps):
             deadline = party.origin + party.starts[step]
-            wall.sleep_until(deadline - early)
+            self._sleep_until(deadline - early)
             self.desk.collect_early()
             for _ in range(2):
                 self.rehearsal.one()
@@ -75,6 +77,12 @@ class EnvironmentProcess:
                 if not self.lifeline.wait(0):
                     return
         control[m.FINISHED] = 1
+
+    def _sleep_until(self, deadline: int) -> None:
+        while deadline - wall.now_ns() > COLLECT:
+            wall.sleep_until(wall.now_ns() + COLLECT)
+            self.desk.collect_early()
+        wall.sleep_until(deadline)
 
     def _ring(self, bells: set[int]) -> int:
         """Wake those who have something to do now; returns how long that took, ns: the kernel's work, not ours."""

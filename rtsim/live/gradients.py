@@ -288,7 +288,8 @@ class RealUpdates:
         """Make landings, the oldest first, until that of this number has been made, by whomever."""
         control = self.memory.control
         while control[m.LANDED] <= number and not self._over:
-            process.wait_for(lambda: control[m.LANDED] > number or self.applying.attempt(), TURN)
+            if not process.wait_for(lambda: control[m.LANDED] > number or self.applying.attempt(), TURN):
+                return  # without the lock: whoever has it may be writing the next version still
             if control[m.LANDED] <= number:
                 self._land(process)
             self.applying.release()

@@ -6,8 +6,6 @@ import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from rtsim.clocks.inbox import Inbox
 from rtsim.live.memory import Memory
 from rtsim.scenario import Mailbox
@@ -53,7 +51,7 @@ class Intake:
     def __init__(self, memory: Memory, mailbox: Mailbox, chunk: int, starts: Sequence[int]) -> None:
         self.inbox = Inbox(mailbox, chunk)
         self._memory, self._chunk, self._starts = memory, chunk, starts
-        self._tails = np.zeros(len(memory.heads), np.int64)
+        self._tails = memory.collected  # where workers see it, who write over what has been taken only
         # When due (a time of release, or the start of the step it is held for), worker, order, row, position.
         self._held: list[tuple[int, int, int, int, int]] = []
         self._order = 0

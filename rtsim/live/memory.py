@@ -108,7 +108,9 @@ def layout(plan: LivePlan) -> list[Array]:
         # By step: rows of the replay memory, and transitions, that there were when it began.
         Array("stored", np.int64, (STORED if learning else 1, 2)),
         Array("heads", np.int64, (workers,)),
+        # Rows of each worker's ring that the recorder has taken, and that the environment has.
         Array("drained", np.int64, (workers,)),
+        Array("collected", np.int64, (workers,)),
         Array("inferences", np.int64, (workers, ring, len(INFERENCE))),
         Array("actions", np.int32, (workers, ring, program.chunk)),
         Array("steps", np.int64, (STEP_RING, len(STEP_ROW))),
@@ -119,7 +121,7 @@ def layout(plan: LivePlan) -> list[Array]:
 
 
 def inference_ring(workers: int) -> int:
-    """Rows kept per worker until the recorder has taken them; one that fills its ring waits."""
+    """Rows kept per worker until recorder and environment have taken them; one that fills its ring waits."""
     return max(64, min(1024, 65536 // workers))
 
 
@@ -155,6 +157,7 @@ class Memory:
     stored: NDArray[np.int64]
     heads: NDArray[np.int64]
     drained: NDArray[np.int64]
+    collected: NDArray[np.int64]
     inferences: NDArray[np.int64]
     actions: NDArray[np.int32]
     steps: NDArray[np.int64]

@@ -89,13 +89,14 @@ def play(plan: LivePlan, *, on_status: Callable[[Status], None] | None = None) -
     check_ready(plan)
     with make(plan.game) as emulator:
         facts = {"actions": emulator.actions, "noop": emulator.noop}
-    with _Run(plan, on_status, facts) as run:
+    with contextlib.ExitStack() as to_the_end, _Run(plan, on_status, facts) as run:
         try:
             run.start()
             run.supervise()
+            to_the_end.enter_context(wall.uninterrupted())  # what was played is to be kept: Ctrl-C comes too late
         except KeyboardInterrupt:
-            with wall.uninterrupted():
-                raise RunInterrupted(run.finish("interrupted")) from None
+            to_the_end.enter_context(wall.uninterrupted())
+            raise RunInterrupted(run.finish("interrupted")) from None
         found = run.finish()
         if found is None:
             raise LiveFault("the environment process ended before its first step" + run.last_words())
@@ -110,6 +111,7 @@ class _Child:
     restarts: int = 0
     given_up: bool = False
     ready: bool = False
+    since: int = field(default_factory=wall.now_ns)  # when it was started, monotonic ns
 
 
 @dataclass
@@ -210,7 +212,8 @@ class _Run:
         self.recorder.note_unfinished()
         self._leave()
         self.recorder.drain()
-        if self.keeper is not None and not self.diverged:
+        # Of a run that never began there is nothing to keep: its replay memory goes away again.
+        if self.keeper is not None and self.memory.control[m.ORIGIN] and not self.diverged:
             self._save(self.keeper)
         about = {
             "plan": self.plan.to_json(),
@@ -255,19 +258,24 @@ class _Run:
 
     def _look_after(self) -> None:
         """Start processes again that have died or hang."""
-        now = wall.now_ns()
         for index, child in enumerate(self.children[1:], 1):
             if child.given_up:
                 continue
-            died = child.process.poll() is not None
-            patience = self._patience
-            hung = child.ready and not died and now - int(self.memory.pulses[index]) > patience * 1e9
-            if died or hung:
-                self._replace(index, child, "ended" + self._words(child) if died else f"hung for {patience:g} s")
+            if why := self._trouble(child):
+                self._replace(index, child, why)
             elif not child.ready and self.memory.pulses[index]:
                 child.ready = True
                 self._ring(self.losses.let_in(index))
         self._ring(self.losses.unstick())
+
+    def _trouble(self, child: _Child) -> str:
+        """Why a process is to be replaced, or nothing."""
+        if child.process.poll() is not None:
+            return "ended" + self._words(child)
+        limit = self._patience if child.ready else READY_LIMIT
+        if wall.now_ns() - (int(self.memory.pulses[child.place]) or child.since) <= limit * 1e9:
+            return ""
+        return f"hung for {limit:g} s" if child.ready else f"took more than {limit:g} s to get ready"
 
     @property
     def _patience(self) -> float:

@@ -79,7 +79,6 @@ class SharedWeights:
         self.weights: Floats = found["weights"]
         self.targets: Floats = found["targets"]
         self.gradients: Floats = found["gradients"]
-        self.retries = 0  # copies that were made again, because a newer version was written over them
 
     def begin(self, weights: Floats, target: Floats, version: Version) -> None:
         """Lay the first version down, float32, shapes (3, parameters) and (parameters,); before anybody reads."""
@@ -133,7 +132,6 @@ class SharedWeights:
                 target[:] = self.targets[which]
             if number >= 0 and number == head[PLACES + place] and made == head[TARGETS + which]:
                 return Version(number, made)
-            self.retries += 1
 
     def prepare(self) -> int:
         """Where the next version is to be made; the newest one lies there now. For one writer at a time."""

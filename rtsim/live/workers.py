@@ -160,9 +160,9 @@ class InferenceProcess(Agenda):
             self.inline.one(self, 0, Start(step, end, party.version), lambda done: self._sleep(w, max(free, done)))
 
     def _wait_for_room(self, w: int) -> None:
-        """The recorder has to take old rows out of the ring before new ones can be written."""
-        ring = self.memory.inferences.shape[1]
-        self.wait_for(lambda: bool(self.memory.heads[w] - self.memory.drained[w] < ring - 1))
+        """Recorder and environment have to take old rows out of the ring before new ones can be written."""
+        memory, ring = self.memory, self.memory.inferences.shape[1]
+        self.wait_for(lambda: bool(memory.heads[w] - min(memory.drained[w], memory.collected[w]) < ring - 1))
 
     def _post(self, i: Inference, end: int, release: int) -> None:
         memory = self.memory

@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -92,6 +94,31 @@ def test_a_worker_that_dies_again_and_again_is_given_up(monkeypatch):
     assert schedule.acted[-60:].any()
 
 
+def test_a_worker_that_hangs_before_it_is_ready_is_replaced(monkeypatch):
+    """A process that was started again and never says anything; its successor says that it lives."""
+
+    def spawn(run: supervisor._Run, place: int) -> supervisor._Child:
+        return supervisor._Child(place, subprocess.Popen(["sleep", "60"]), tempfile.TemporaryFile())
+
+    monkeypatch.setattr(supervisor._Run, "_spawn", spawn)
+    with supervisor._Run(plan(workers=1, restarts=2), None, {}) as run:
+        run.losses = SimpleNamespace(lose=lambda place: [], let_in=lambda place: [], unstick=list)  # type: ignore[assignment]
+        run.children = [run._spawn(0), run._spawn(1)]
+        hung = run.children[1]
+        run._look_after()
+        assert run.faults == []  # it has time
+        hung.since -= int(supervisor.READY_LIMIT * 1e9)
+        run._look_after()
+        assert hung.process.poll() == -signal.SIGKILL
+        assert [(fault["what"], fault["restarted"]) for fault in run.faults] == [
+            ("took more than 120 s to get ready", True)
+        ]
+        run.memory.pulses[1] = time.monotonic_ns()
+        run._look_after()
+        assert len(run.faults) == 1
+        assert run.children[1].ready
+
+
 def test_a_killed_environment_ends_the_run_and_leaves_what_was_recorded(tmp_path):
     began = [0.0]
 
@@ -158,6 +185,27 @@ def test_impatience_does_not_lose_the_recording(signals, tmp_path):
     assert running.returncode == 130, err
     assert len(Schedule.load(path)) > 20
     assert [f.name for f in tmp_path.iterdir()] == ["run.npz"]
+
+
+@pytest.mark.parametrize("where", ["finish", "_leave", "__exit__"])
+def test_ctrl_c_after_the_last_step_does_not_lose_the_recording(where, monkeypatch):
+    """Without processes: what is recorded stands for itself, only when Ctrl-C comes matters."""
+    method, told = getattr(supervisor._Run, where), []
+
+    def interrupted(run: supervisor._Run, *arguments: object) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return method(run, *arguments)
+
+    for name in ("start", "supervise"):
+        monkeypatch.setattr(supervisor._Run, name, lambda run: None)
+    monkeypatch.setattr(supervisor._Run, where, interrupted)
+    monkeypatch.setattr(supervisor.Recorder, "schedule", lambda recorder, about: told.append(about) or "recorded")
+    try:
+        found = play(plan())
+    except KeyboardInterrupt:
+        pytest.fail("the recording was lost")
+    assert found == "recorded"
+    assert [about["ended"] for about in told] == [""]
 
 
 def test_a_hung_environment_ends_the_run_and_leaves_what_was_recorded(monkeypatch):

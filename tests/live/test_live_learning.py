@@ -219,6 +219,20 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_the_one_before_stays(tm
         assert "No space left" in run.faults[0]["what"]
 
 
+def test_ctrl_c_while_processes_start_leaves_no_file(tmp_path, monkeypatch):
+    """A checkpoint without its replay memory could neither be gone on from nor begun anew."""
+
+    def interrupt(*_: object) -> None:
+        assert list(tmp_path.iterdir())  # the replay memory is there by now
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(supervisor._Run, "_spawn", interrupt)
+    with pytest.raises(RunInterrupted) as stopped:
+        play(learning_plan(tmp_path))
+    assert stopped.value.schedule is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_only_holds_back_imports_no_torch():
     """72 processes with torch would take 11 GB."""
     modules = "process, environment, workers, learners, landings, run, agents"

@@ -23,7 +23,10 @@ STEP = 10_000_000  # 100 steps per second
 
 
 def party_of(scenario: Scenario) -> Party:
-    plan = LivePlan(scenario, "blocks")
+    return party_in(LivePlan(scenario, "blocks"))
+
+
+def party_in(plan: LivePlan) -> Party:
     memory = Memory(plan)
     lock = tempfile.TemporaryFile()  # noqa: SIM115 - goes with the party
     reading, _ = os.pipe()
