@@ -141,6 +141,13 @@ def _warn_of_curve(found: Predictability) -> None:
             "rtsim: no delay, nor the default policy, costs more reward than the 95 % intervals: a plan from this "
             "curve would rest on chance; give more --runs or --steps"
         )
+    if found.drift is not None:
+        k, first, second = found.drift
+        who = "under the default policy" if k is None else f"at k = {k}"
+        render.note(
+            f"rtsim: {who} the second half of the runs earns {second:.3g} per step, the first {first:.3g}, so this "
+            "curve depends on --steps; give as many as are to be planned for"
+        )
 
 
 def _tables(arguments: Measure, found: Predictability) -> None:

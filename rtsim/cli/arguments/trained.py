@@ -87,6 +87,41 @@ class Train:
 
 
 @dataclass
+class Evaluate:
+    """Score saved weights under any Schedule, in virtual time: they act greedily and learn no more, on the same
+    episodes and times for all, beside noop and random players that are never late."""
+
+    weights: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WEIGHTS|DIR ...")] = ()
+    """Files of weights, checkpoints, or folders of rtsim train, each a row; a folder's seeds play in turn."""
+    env: Text = ""
+    """As for rtsim train (default: that of the training)."""
+    alg: Texts = ("max_time",)
+    """Rules, with options, each with rows of its own; see rtsim rules."""
+    workers: Optional = None
+    """Inference processes (default: mean inference time over step time, rounded up)."""
+    inference_time: Law = ""
+    """Time of one inference: "84ms", "lognorm(mean=84ms, cv=0.02)", "profile:epyc#resnet15-k7", ... (default: 0s)."""
+    dispatch_time: Law = ""
+    """Overhead of handing one inference to a worker and its action back."""
+    fps: Rate = ""
+    """Environment steps per second (default: as in the training, else the environment's own)."""
+    mailbox: Text = "latest"
+    """latest (a newer action replaces the waiting one) or fifo(n)."""
+    default_policy: Text = "noop"
+    """What acts where no action is there: noop, repeat or random."""
+    episodes: Number = 20
+    """Episodes of each seed; one is cut after 20,000 environment steps."""
+    steps: Optional = None
+    """Environment steps of each seed, instead of episodes (default where there are no episodes: 10,000)."""
+    seeds: Optional = None
+    """How many evaluations of each row (default: 3, or as many as a folder has seeds)."""
+    json: Flag = False
+    """Print JSON instead of a table."""
+    config: File = ""
+    """Read settings from this TOML file; a flag given here overrides the same setting there."""
+
+
+@dataclass
 class Figures:
     """The first paper's learning figures: train their cells in virtual time, go on where that was stopped, and draw
     them. A cell whose result is in the table is not trained again."""
