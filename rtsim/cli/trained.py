@@ -87,17 +87,16 @@ def too_late(rows: list[Row]) -> str:
 
 def tables(plan: Plan, outcomes: dict[int, Outcome], references: list[Reference]) -> None:
     """A line per seed and per reference, and how the reward grew."""
-    from rtsim.learning import overall
     from rtsim.timing import units
 
     rows = []
     for seed, found in outcomes.items():
-        row, last = overall(found.rows), _last(found.rows)
+        row, last = found.overall, _last(found.rows)
         rows.append(
             [
                 str(seed),
-                str(found.steps),
-                units.show(found.seconds),
+                str(row.step),
+                units.show(row.seconds),
                 _digits(row.reward),
                 _digits(row.reward_rate),
                 _digits(row.score),
@@ -186,7 +185,6 @@ def _percent(value: float) -> str:
 
 def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, references: list[Reference]) -> dict[str, Any]:
     """The same numbers, and the whole curves; null where there is no value. Times in s, delays in steps."""
-    from rtsim.learning import overall
 
     def values(row: Row | Reference) -> dict[str, Any]:
         return {name: _known(value) for name, value in row._asdict().items()}
@@ -202,7 +200,7 @@ def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, referen
                 "seconds": found.seconds,
                 "virtual_to_real": _known(found.virtual_to_real),
                 "steps_before_the_first_action": found.nobodys_steps,
-                "overall": values(overall(found.rows)),
+                "overall": values(found.overall),
                 "last_tenth": values(_last(found.rows)),
                 "curve": [values(row) for row in found.rows],
             }

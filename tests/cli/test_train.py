@@ -148,6 +148,12 @@ def test_train_stopped_goes_on_bit_for_bit(number, tmp_path, capsys) -> None:
         assert child.returncode == 130
         assert "go on with rtsim train --out" in said
         assert "reward/s" in printed
+        # CartPole pays 1 for each of its 50 steps a second: all columns must be about the same steps.
+        row = next(line for line in printed.splitlines() if line.strip().startswith("0 "))
+        steps, seconds, unit, reward, rate = row.split()[1:6]
+        assert (unit, steps) == ("s", reward)
+        assert int(steps) == pytest.approx(50 * float(seconds), abs=2)
+        assert float(rate) == pytest.approx(50, rel=0.05)
         assert "Traceback" not in said
     if number == signal.SIGTERM:
         return  # stops as Ctrl-C does
