@@ -117,6 +117,7 @@ def _plan_and_seeds(arguments: Train) -> tuple[Plan, tuple[int, ...]]:
 
 def _check_world(plan: Plan, video: str) -> None:
     """What is wrong with the environment or the network is said before any folder is made."""
+    from rtsim.envs.default_policies import noop_known, noop_of
     from rtsim.envs.worlds import environment
     from rtsim.learning import prepare
     from rtsim.learning.demonstrations import scripted
@@ -133,10 +134,16 @@ def _check_world(plan: Plan, video: str) -> None:
                     f"--demonstrations {plan.demonstrations} must be fewer than the replay memory holds, "
                     f"{plan.settings.capacity}; give --set capacity=... too"
                 )
+        noop = None if noop_known(env) else noop_of(env)
     finally:
         env.close()
     if video:
         trained.check_pictures(plan.env)
+    if noop is not None:
+        render.note(
+            f"rtsim: {plan.env} does not say which of its actions does nothing; its first one, {noop}, is taken for "
+            "noop (by the default policy, the noop player and the column non-noop), whatever it does"
+        )
 
 
 def _one(

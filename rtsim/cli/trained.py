@@ -18,7 +18,7 @@ LINES = 10
 LAST = 0.1
 CAPTIONS = (
     f"score: mean reward of the episodes that ended; last {LAST:.0%}: of those in the last {LAST:.0%} of the training",
-    "delay: mean age of what actions were chosen on; inaction: share of the steps on which the default policy acted",
+    "delay: mean age of what actions were chosen on",
     "stale: mean updates landed between an inference's start and its action; their staleness: while one was computed",
     "virtual/real: how much faster than the environment's own rate the training ran",
     "noop, random: players that learn nothing and are never late",
@@ -120,12 +120,24 @@ def tables(plan: Plan, outcomes: dict[int, Outcome], references: list[Reference]
     render.table(f"Training in {plan.env}, {plan.scenario.rule}", columns, rows)
     for text in CAPTIONS if references else CAPTIONS[:-1]:
         render.line(text)
+    render.line(_inaction_caption(list(outcomes.values())))
     render.line("")
     curve = _curve(outcomes)
     columns = ["environment time", "steps", "reward/s [95 %]", "score [95 %]", "inaction", "non-noop", "evaluation"]
     render.table("Reward against time, between one line and the next", columns, curve, left=0)
     few = "" if len(outcomes) > 1 else "; one seed has none"
     render.line(f"means over the seeds; [95 %]: their Student t interval{few}")
+
+
+def _inaction_caption(outcomes: list[Outcome]) -> str:
+    """What inaction counts, and what it is as ``plan`` and ``compare`` count it: without what passes at first."""
+    text = "inaction: share of the steps on which the default policy acted, before the first action of an episode too"
+    shares = []
+    for found in outcomes:
+        steps, first = found.overall.step, found.nobodys_steps
+        if 0 < first < steps:
+            shares.append(max(found.overall.inaction * steps - first, 0.0) / (steps - first))
+    return f"{text}; without those steps {_percent(_mean(shares))}" if shares else text
 
 
 def _curve(outcomes: dict[int, Outcome]) -> list[list[str]]:

@@ -106,6 +106,17 @@ def test_episodes_are_too_short_below_twice_the_delay(length, delay, says) -> No
     assert bool(too_late([row])) == bool(says)
 
 
+def test_train_says_where_noop_is_only_assumed_and_what_inaction_is_without_the_beginnings(tmp_path, capsys) -> None:
+    words = ["--inference-time", "30ms", *SMALL, "--steps", "100"]
+    assert ran("train", "--env", "mdp:inaction", *words, "--fps", "50", "--out", str(tmp_path / "mdp")) == 0
+    assert "taken for noop" not in capsys.readouterr().err
+    assert ran("train", "--env", "CartPole-v1", *words, "--out", str(tmp_path / "cart")) == 0
+    out, err = capsys.readouterr()
+    assert "its first one, 0, is taken for noop" in err
+    # An action acts two steps of 20 ms after what it was chosen on; with two workers one acts on every step then.
+    assert "without those steps 0.00 %" in out
+
+
 def test_train_tells_what_noop_and_random_players_get(tmp_path, capsys) -> None:
     # On mdp:inaction the first step pays 1, others 1 after any action of an agent and 0 after the default policy's.
     words = ["train", "--env", "mdp:inaction", "--inference-time", "3s", "--alg", "sequential", "--steps", "100"]
@@ -346,9 +357,10 @@ def test_train_without_room_on_the_disk_says_so_before_anything_is_learnt(tmp_pa
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     assert ran(*CART, "--steps", "100", "--out", str(tmp_path / "a")) == 2
-    said = capsys.readouterr().err
-    assert "No space left on device" in said
-    assert said.count("\n") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in said[-1]
+    assert len(said) == 2
+    assert "is taken for noop" in said[0]
 
 
 def test_train_on_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path, capsys) -> None:
@@ -376,9 +388,10 @@ def test_train_that_diverges_says_so_and_keeps_the_last_checkpoint(tmp_path, cap
     deep = ["--set", "network=mlp(16,16,16,16)", "learning_rate=1e6", "batch=8", "learning_starts=50"]
     words = ["train", "--env", "CartPole-v1", "--inference-time", "30ms", *deep, "--checkpoint-every", "50"]
     assert ran(*words, "--steps", "5000", "--out", str(out)) == 2
-    said = capsys.readouterr().err
-    assert "learning diverged; the last checkpoint is as it was" in said
-    assert said.count("\n") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "learning diverged; the last checkpoint is as it was" in said[-1]
+    assert len(said) == 2
+    assert "is taken for noop" in said[0]
     kept = torch.load(out / "seed-0" / "checkpoint.pt", weights_only=True)
     assert kept["progress"]["steps"] >= 50
     assert all(bool(torch.isfinite(weight).all()) for weight in kept["weights"].values())
