@@ -161,7 +161,16 @@ class Told:
         if now - self.told >= QUIET:
             self.told = now
             left = (now - self.begun) * (1 - share) / share if share else 0.0
-            note(f"rtsim: {what}, about {left / 60:.0f} min left")
+            note(f"rtsim: {what}, about {_left(left)} left")
+
+
+def _left(seconds: float) -> str:
+    """Minutes, or seconds where there are none.
+
+    >>> _left(29.6), _left(90.0)
+    ('30 s', '2 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
 def samples_cells(samples: Samples | None) -> list[str]:

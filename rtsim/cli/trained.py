@@ -7,26 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
+from rtsim.cli.trained_tables import LAST, REFERENCE_STEPS, last_tenth, mean, percent, tables
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
     from rtsim.learning import Outcome, Plan, Reference, Row
 
-#: Lines of the printed curve.
-LINES = 10
-#: Share of the training whose scores are told beside those of the whole.
-LAST = 0.1
-CAPTIONS = (
-    f"score: mean reward of the episodes that ended; last {LAST:.0%}: of those in the last {LAST:.0%} of the training",
-    "delay: mean age of what actions were chosen on",
-    "stale: mean updates landed between an inference's start and its action; their staleness: while one was computed",
-    "virtual/real: how much faster than the environment's own rate the training ran",
-    "noop, random: players that learn nothing and are never late",
-)
-
-
-#: Most environment steps of each reference: a second or two.
-REFERENCE_STEPS = 3_000
 #: Episodes shorter than so many mean delays hardly see an action that was chosen in them.
 FEWEST_DELAYS = 2
 
@@ -39,7 +25,7 @@ def tell(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, as_data: b
             render.dump(as_json(plan, outcomes, interrupted, references))
         else:
             tables(plan, outcomes, references)
-    warning = too_late([_last(found.rows) for found in outcomes.values()])
+    warning = too_late([last_tenth(found.rows) for found in outcomes.values()])
     if warning:
         render.note(f"rtsim: {warning}")
 
@@ -73,126 +59,16 @@ def too_late(rows: list[Row]) -> str:
     rows : list of Row
         One for each seed.
     """
-    length = _mean([row.length for row in rows])
-    delay = _mean([row.delay for row in rows])
+    length = mean([row.length for row in rows])
+    delay = mean([row.delay for row in rows])
     if math.isnan(length) or length >= FEWEST_DELAYS * delay:  # delay nan: no action ever acted
         return ""
     late = "no action came in time" if math.isnan(delay) else f"actions are {delay:.3g} steps late"
     return (
         f"episodes last {length:.3g} steps and {late} (means of the last {LAST:.0%} of the training), so the agent "
-        f"acts on few of its steps ({_percent(_mean([row.inaction for row in rows]))} inaction) and can hardly learn; "
+        f"acts on few of its steps ({percent(mean([row.inaction for row in rows]))} inaction) and can hardly learn; "
         "give a shorter --inference-time, a lower --fps, or an environment with longer episodes"
     )
-
-
-def tables(plan: Plan, outcomes: dict[int, Outcome], references: list[Reference]) -> None:
-    """A line per seed and per reference, and how the reward grew."""
-    from rtsim.timing import units
-
-    rows = []
-    for seed, found in outcomes.items():
-        row, last = found.overall, _last(found.rows)
-        rows.append(
-            [
-                str(seed),
-                str(row.step),
-                units.show(row.seconds),
-                _digits(row.reward),
-                _digits(row.reward_rate),
-                _digits(row.score),
-                _digits(last.score),
-                _percent(row.inaction),
-                _percent(row.non_noop),
-                _digits(row.delay),
-                _digits(row.staleness),
-                str(row.updates),
-                _digits(row.gradient_staleness),
-                "-" if math.isnan(found.virtual_to_real) else f"{found.virtual_to_real:.3g}x",
-            ]
-        )
-    columns = [
-        "seed", "steps", "time", "reward", "reward/s", "score", f"last {LAST:.0%}", "inaction", "non-noop",
-        "delay (steps)", "stale (updates)", "updates", "their staleness", "virtual/real",
-    ]  # fmt: skip
-    for each in references:
-        told = [each.player, str(each.steps), units.show(each.seconds), *map(_digits, each[3:5]), _digits(each.score)]
-        rows.append(told + ["-"] * (len(columns) - len(told)))
-    render.table(f"Training in {plan.env}, {plan.scenario.rule}", columns, rows)
-    for text in CAPTIONS if references else CAPTIONS[:-1]:
-        render.line(text)
-    render.line(_inaction_caption(list(outcomes.values())))
-    render.line("")
-    curve = _curve(outcomes)
-    columns = ["environment time", "steps", "reward/s [95 %]", "score [95 %]", "inaction", "non-noop", "evaluation"]
-    render.table("Reward against time, between one line and the next", columns, curve, left=0)
-    few = "" if len(outcomes) > 1 else "; one seed has none"
-    render.line(f"means over the seeds; [95 %]: their Student t interval{few}")
-
-
-def _inaction_caption(outcomes: list[Outcome]) -> str:
-    """What inaction counts, and what it is as ``plan`` and ``compare`` count it: without what passes at first."""
-    text = "inaction: share of the steps on which the default policy acted, before the first action of an episode too"
-    shares = []
-    for found in outcomes:
-        steps, first = found.overall.step, found.nobodys_steps
-        if 0 < first < steps:
-            shares.append(max(found.overall.inaction * steps - first, 0.0) / (steps - first))
-    return f"{text}; without those steps {_percent(_mean(shares))}" if shares else text
-
-
-def _curve(outcomes: dict[int, Outcome]) -> list[list[str]]:
-    """Means over the seeds, in ten parts."""
-    from rtsim.learning import overall
-    from rtsim.timing import units
-
-    curves = [found.rows for found in outcomes.values()]
-    count = min(map(len, curves), default=0)
-    lines = []
-    edges = sorted({round(count * part / LINES) for part in range(LINES + 1)})
-    for begin, end in zip(edges, edges[1:], strict=False):
-        parts = [overall(rows[begin:end], rows[begin - 1] if begin else None) for rows in curves]
-        lines.append(
-            [
-                units.show(parts[0].seconds),
-                str(parts[0].step),
-                _with_interval([part.reward_rate for part in parts]),
-                _with_interval([part.score for part in parts]),
-                _percent(_mean([part.inaction for part in parts])),
-                _percent(_mean([part.non_noop for part in parts])),
-                _with_interval([part.evaluation for part in parts]),
-            ]
-        )
-    return lines
-
-
-def _last(rows: list[Row]) -> Row:
-    from rtsim.learning import overall
-
-    first = max(len(rows) - max(round(len(rows) * LAST), 1), 0)
-    return overall(rows[first:], rows[first - 1] if first else None)
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
-
-
-def _with_interval(values: list[float]) -> str:
-    from rtsim.intervals import mean_interval
-
-    known = [value for value in values if not math.isnan(value)]
-    if not known:
-        return "-"
-    mean, interval = mean_interval(known)
-    return _digits(mean) if interval is None else f"{_digits(mean)} [{_digits(interval[0])}, {_digits(interval[1])}]"
-
-
-def _digits(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4g}"
-
-
-def _percent(value: float) -> str:
-    return render.percent(None if math.isnan(value) else value)
 
 
 def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, references: list[Reference]) -> dict[str, Any]:
@@ -213,7 +89,7 @@ def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, referen
                 "virtual_to_real": _known(found.virtual_to_real),
                 "steps_before_the_first_action": found.nobodys_steps,
                 "overall": values(found.overall),
-                "last_tenth": values(_last(found.rows)),
+                "last_tenth": values(last_tenth(found.rows)),
                 "curve": [values(row) for row in found.rows],
             }
             for seed, found in outcomes.items()

@@ -20,7 +20,8 @@ from rtsim.cli.arguments import Play
 from rtsim.cli.main import main
 from rtsim.cli.play import plan_of
 from rtsim.cli.trained import too_late
-from rtsim.learning import plan_in, read_curve
+from rtsim.cli.trained_tables import below
+from rtsim.learning import Outcome, Reference, plan_in, read_curve
 from rtsim.learning.curve import Tally
 from rtsim.learning.memory import Recent
 from rtsim.learning.rows import HEADER
@@ -134,6 +135,31 @@ def test_train_tells_what_noop_and_random_players_get(tmp_path, capsys) -> None:
     printed = capsys.readouterr().out
     assert "\n noop" in printed
     assert "players that learn nothing and are never late" in printed
+
+
+def test_train_tables_tell_the_columns_that_vary(tmp_path, capsys) -> None:
+    times = ["--inference-time", "30ms", *SMALL, "--steps", "100"]
+    assert (
+        ran("train", "--env", "mdp:inaction", "--fps", "50", *times, "--workers", "3", "--out", str(tmp_path / "a"))
+        == 0
+    )
+    endless = capsys.readouterr().out
+    assert "inference 30ms (mean 30 ms), workers 3, step 50fps (20 ms)" in endless
+    assert "last 10% reward/s" in endless
+    assert "score" not in endless.replace("below", "")
+    assert ran("train", "--env", "CartPole-v1", *times, "--out", str(tmp_path / "b")) == 0
+    scored = capsys.readouterr().out
+    assert "last 10% score" in scored
+    assert "reward/s [95 %]" not in scored  # every step pays 1
+
+
+def test_seed_that_ends_below_a_player_that_learns_nothing_is_named() -> None:
+    row = Tally(steps=10, reward=5.0, agent=10).row(10, 1.0)
+    players = [
+        Reference(name, 10, 1.0, rate, rate, 0, math.nan, math.nan) for name, rate in (("noop", 4.0), ("random", 6.0))
+    ]
+    found = {seed: Outcome([row._replace(reward=5.0 + seed)], 10, 1.0, math.nan, 0, False) for seed in (0, 1)}
+    assert below(found, players) == ["seed 0 ends below the random player's 6: its reward/s in the last 10% is 5"]
 
 
 def begun(out: Path) -> subprocess.Popen:
