@@ -44,7 +44,9 @@ def run(arguments: Train) -> int:
             if not stop.asked:
                 outcomes[seed] = _one(plan, seed, arguments, shown, writer)
     interrupted = any(found.interrupted for found in outcomes.values()) or len(outcomes) < len(seeds)
-    trained.tell(plan, outcomes, interrupted, arguments.json)
+    players = trained.tell(plan, outcomes, interrupted, arguments.json)
+    if arguments.plot:
+        trained.draw(plan, {seed: found.rows for seed, found in outcomes.items()}, players, arguments.plot)
     for seed in outcomes:
         render.note(f"weights and checkpoint of seed {seed}: {folder_of(arguments, seed) / 'checkpoint.pt'}")
     if interrupted:
@@ -78,7 +80,7 @@ def _check(arguments: Train) -> None:
 
         if not torch.cuda.is_available():
             raise InvalidValue("--device cuda: torch finds no GPU here; give --device cpu")
-    check_writable(arguments.video, inputs=(arguments.config,))
+    check_writable(arguments.video, pictures=(arguments.plot,), inputs=(arguments.config,))
     if arguments.video:
         from rtsim.live.video import check_video
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
-from rtsim.cli.trained_tables import LAST, REFERENCE_STEPS, last_tenth, mean, percent, tables
+from rtsim.cli.trained_tables import LAST, REFERENCE_STEPS, last_tenth, mean, parts, percent, tables
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -15,11 +15,19 @@ if TYPE_CHECKING:
 
 #: Episodes shorter than so many mean delays hardly see an action that was chosen in them.
 FEWEST_DELAYS = 2
+#: Most points of a drawn curve: episodes' scores scatter more the fewer a point is the mean of.
+DRAWN = 25
 
 
-def tell(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, as_data: bool) -> None:
-    """Print what came of trainings, as tables or JSON, and on stderr if they could hardly learn anything."""
-    references = [] if interrupted else _references(plan)
+def tell(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, as_data: bool) -> list[Reference]:
+    """Print what came of trainings, as tables or JSON, and on stderr if they could hardly learn anything.
+
+    Returns
+    -------
+    list of Reference
+        The players that were told beside them; none of a training that was interrupted.
+    """
+    references = [] if interrupted else players(plan)
     with render.printing():
         if as_data:
             render.dump(as_json(plan, outcomes, interrupted, references))
@@ -28,9 +36,10 @@ def tell(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, as_data: b
     warning = too_late([last_tenth(found.rows) for found in outcomes.values()])
     if warning:
         render.note(f"rtsim: {warning}")
+    return references
 
 
-def _references(plan: Plan) -> list[Reference]:
+def players(plan: Plan) -> list[Reference]:
     """How a noop and a random player fare, which are never late."""
     from rtsim.envs.worlds import environment
     from rtsim.errors import RtsimError
@@ -100,6 +109,20 @@ def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, referen
 
 def _known(value: float | str) -> float | str | None:
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def draw(plan: Plan, curves: dict[int, list[Row]], references: list[Reference], path: str) -> None:
+    """The curves, by seed, as a picture with its data beside it."""
+    from rtsim.pictures import figure_of, plot_training, save_figure, style, training_rows
+
+    if not any(curves.values()):
+        render.note("rtsim: no row of the curve is complete yet, so there is nothing to draw; give fewer --row-steps")
+        return
+    drawn = {seed: parts(rows, DRAWN) for seed, rows in curves.items()}
+    title = f"{plan.env}: {style.headline(plan.scenario.to_json(), plan.scenario.workers)}"
+    axes = plot_training(drawn, references, rule=str(plan.scenario.rule), title=title)
+    for written in save_figure(figure_of(axes), path, training_rows(drawn, references)):
+        render.wrote(written)
 
 
 def check_pictures(name: str) -> None:

@@ -132,36 +132,40 @@ def below(outcomes: dict[int, Outcome], references: list[Reference]) -> list[str
 
 def _curve(outcomes: dict[int, Outcome], endless: bool) -> None:
     """Means over the seeds, in ten parts."""
-    from rtsim.learning import overall
     from rtsim.timing import units
 
     curves = [found.rows for found in outcomes.values()]
     count = min(map(len, curves), default=0)
-    edges = sorted({round(count * part / LINES) for part in range(LINES + 1)})
-    found = [
-        [overall(rows[begin:end], rows[begin - 1] if begin else None) for rows in curves]
-        for begin, end in zip(edges, edges[1:], strict=False)
-    ]
+    found = list(zip(*(parts(rows[:count], LINES) for rows in curves), strict=True))
     intervals = [
-        (_with_interval([part.reward_rate for part in parts]), _with_interval([part.score for part in parts]))
-        for parts in found
+        (_with_interval([part.reward_rate for part in each]), _with_interval([part.score for part in each]))
+        for each in found
     ]
-    rates = [part.reward_rate for parts in found for part in parts]
+    rates = [part.reward_rate for each in found for part in each]
     # Where every step pays the same, the episodes' scores tell everything and the reward per second nothing.
     constant = not endless and bool(rates) and math.isclose(min(rates), max(rates), rel_tol=1e-6)
     columns: dict[str, list[str]] = {
-        "environment time": [units.show(parts[0].seconds) for parts in found],
-        "steps": [str(parts[0].step) for parts in found],
+        "environment time": [units.show(each[0].seconds) for each in found],
+        "steps": [str(each[0].step) for each in found],
         "reward/s [95 %]": [] if constant else [rate for rate, _ in intervals],
         "score [95 %]": [] if endless else [score for _, score in intervals],
-        "inaction": [percent(mean([part.inaction for part in parts])) for parts in found],
-        "non-noop": [percent(mean([part.non_noop for part in parts])) for parts in found],
-        "evaluation": [_with_interval([part.evaluation for part in parts]) for parts in found],
+        "inaction": [percent(mean([part.inaction for part in each])) for each in found],
+        "non-noop": [percent(mean([part.non_noop for part in each])) for each in found],
+        "evaluation": [_with_interval([part.evaluation for part in each]) for each in found],
     }
     shown = {name: cells for name, cells in columns.items() if cells}
     what = "Score" if constant else "Reward"
     lines = [list(cells) for cells in zip(*shown.values(), strict=True)]
     render.table(f"{what} against time, between one line and the next", list(shown), lines, left=0)
+
+
+def parts(rows: list[Row], most: int) -> list[Row]:
+    """A curve in so many parts of about as many rows each, or in its rows if they are fewer."""
+    from rtsim.learning import overall
+
+    edges = sorted({round(len(rows) * part / most) for part in range(most + 1)})
+    spans = zip(edges, edges[1:], strict=False)
+    return [overall(rows[begin:end], rows[begin - 1] if begin else None) for begin, end in spans]
 
 
 def last_tenth(rows: list[Row]) -> Row:

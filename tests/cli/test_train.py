@@ -464,6 +464,22 @@ def test_train_evaluation_of_a_console_game_disturbs_nothing(tmp_path, capsys) -
     capsys.readouterr()
 
 
+def test_train_draws_its_curves_also_when_nothing_is_left_to_do(tmp_path, capsys) -> None:
+    out, picture = tmp_path / "a", tmp_path / "a.png"
+    assert ran(*CART, "--steps", "200", "--seeds", "0", "2", "--out", str(out), "--plot", str(picture)) == 0
+    drawn = picture.read_bytes(), picture.with_suffix(".csv").read_bytes()
+    assert drawn[0].startswith(b"\x89PNG")
+    lines = [line.split(",")[0] for line in drawn[1].decode().splitlines()]
+    assert lines == ["line", *["seed 0"] * 4, *["seed 2"] * 4, "noop", "random"]
+    picture.unlink()
+    assert ran("train", "--resume", "--out", str(out), "--plot", str(picture)) == 0
+    assert (picture.read_bytes(), picture.with_suffix(".csv").read_bytes()) == drawn
+    assert str(picture) in capsys.readouterr().err
+    assert ran(*CART, "--out", str(tmp_path / "b"), "--plot", "curve.jpg") == 2
+    assert not (tmp_path / "b").exists()
+    capsys.readouterr()
+
+
 def test_train_films_the_agent(tmp_path, capsys) -> None:
     film = tmp_path / "agent.gif"
     words = ["train", "--env", "blocks(level=9)", "--inference-time", "40ms", "--steps", "20",

@@ -67,6 +67,9 @@ class Train:
     resume: Flag = False
     """Go on with the training in --out; nothing else need be given. More --steps make it longer, unless its replay
     memory was cut down to fewer."""
+    plot: File = ""
+    """Draw the score, or the reward per second where no episode ends, against environment steps, a line per seed (.png,
+    .svg or .pdf; its data too, as .csv); with --resume also of a training that has had its steps."""
     video: File = ""
     """Film an episode of the first seed's agent afterwards (.mp4 or .gif)."""
     tensorboard: Flag = False
