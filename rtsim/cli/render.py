@@ -27,9 +27,14 @@ def console() -> Console:
     """Where results go: stdout, plain text unless it is a terminal."""
     from rich.console import Console
 
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end the process: see :func:`printing`."""
+            raise BrokenPipeError
+
     if sys.stdout.isatty():
-        return Console(highlight=False, emoji=False)
-    return Console(width=PIPE_WIDTH, highlight=False, emoji=False, color_system=None, force_terminal=False)
+        return Printer(highlight=False, emoji=False)
+    return Printer(width=PIPE_WIDTH, highlight=False, emoji=False, color_system=None, force_terminal=False)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], *, left: int = 1) -> None:
