@@ -428,6 +428,15 @@ def test_closed_pipe_is_no_error():
     process.stderr.close()
 
 
+@pytest.mark.parametrize("command", ["compare", "sweep", "plan", "calibrate", "replay", "train", "figures"])
+def test_help_shows_no_empty_defaults(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "(default: )" not in shown
+    assert "(default:" in shown or command == "replay"
+
+
 @pytest.mark.realtime
 def test_help_answers_within_half_a_second():
     # Processor time, the least of five: what it takes on a machine that does nothing else.
