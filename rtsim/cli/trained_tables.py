@@ -30,8 +30,6 @@ def tables(plan: Plan, outcomes: dict[int, Outcome], references: list[Reference]
         render.line(text)
     render.line("")
     _curve(outcomes, endless)
-    few = "" if len(outcomes) > 1 else "; one seed has none"
-    render.line(f"means over the seeds; [95 %]: their Student t interval{few}")
 
 
 def _settings(plan: Plan) -> None:
@@ -136,6 +134,9 @@ def _curve(outcomes: dict[int, Outcome], endless: bool) -> None:
 
     curves = [found.rows for found in outcomes.values()]
     count = min(map(len, curves), default=0)
+    if not count:
+        render.line("no row of the curve is complete yet; give fewer --row-steps")
+        return
     found = list(zip(*(parts(rows[:count], LINES) for rows in curves), strict=True))
     intervals = [
         (_with_interval([part.reward_rate for part in each]), _with_interval([part.score for part in each]))
@@ -157,6 +158,8 @@ def _curve(outcomes: dict[int, Outcome], endless: bool) -> None:
     what = "Score" if constant else "Reward"
     lines = [list(cells) for cells in zip(*shown.values(), strict=True)]
     render.table(f"{what} against time, between one line and the next", list(shown), lines, left=0)
+    few = "" if len(outcomes) > 1 else "; one seed has none"
+    render.line(f"means over the seeds; [95 %]: their Student t interval{few}")
 
 
 def parts(rows: list[Row], most: int) -> list[Row]:

@@ -153,6 +153,17 @@ def test_train_tables_tell_the_columns_that_vary(tmp_path, capsys) -> None:
     assert "reward/s [95 %]" not in scored  # every step pays 1
 
 
+def test_train_shorter_than_a_row_of_its_curve_still_tells_its_steps(tmp_path, capsys) -> None:
+    words = [*CART, "--steps", "40", "--out", str(tmp_path / "a"), "--plot", str(tmp_path / "a.png")]
+    assert ran(*words) == 0
+    out, err = capsys.readouterr()
+    row = next(line for line in out.splitlines() if line.strip().startswith("0 ")).split()
+    assert int(row[1]) == int(row[4]) >= 40  # CartPole pays 1 per step
+    assert "no row of the curve is complete yet" in out
+    assert "nothing to draw" in err
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_seed_that_ends_below_a_player_that_learns_nothing_is_named() -> None:
     row = Tally(steps=10, reward=5.0, agent=10).row(10, 1.0)
     players = [
