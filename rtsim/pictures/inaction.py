@@ -155,7 +155,7 @@ def plot_inaction(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     if len(counts) <= 8:
         ax.set_xticks(counts)
     # Where there is no number the stroke has a tick of its own; the legend has its number.
-    ax.xaxis.set_minor_locator(FixedLocator([n for n in _required(comparison, edges).values() if n not in counts]))
+    ax.xaxis.set_minor_locator(FixedLocator(list(_required(comparison, edges).values())))
     ax.set_xlim(*edges)
     ax.set_ylim(-BELOW * top, min((1 + ABOVE) * top, 1 + BELOW))
     ax.set_xlabel("inference workers $N_I$")
