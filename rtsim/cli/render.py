@@ -27,9 +27,14 @@ def console() -> Console:
     """Where results go: stdout, plain text unless it is a terminal."""
     from rich.console import Console
 
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end the process: see :func:`printing`."""
+            raise BrokenPipeError
+
     if sys.stdout.isatty():
-        return Console(highlight=False, emoji=False)
-    return Console(width=PIPE_WIDTH, highlight=False, emoji=False, color_system=None, force_terminal=False)
+        return Printer(highlight=False, emoji=False)
+    return Printer(width=PIPE_WIDTH, highlight=False, emoji=False, color_system=None, force_terminal=False)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], *, left: int = 1) -> None:
@@ -161,7 +166,16 @@ class Told:
         if now - self.told >= QUIET:
             self.told = now
             left = (now - self.begun) * (1 - share) / share if share else 0.0
-            note(f"rtsim: {what}, about {left / 60:.0f} min left")
+            note(f"rtsim: {what}, about {_left(left)} left")
+
+
+def _left(seconds: float) -> str:
+    """Minutes, or seconds where there are none.
+
+    >>> _left(29.6), _left(90.0)
+    ('30 s', '2 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
 def samples_cells(samples: Samples | None) -> list[str]:

@@ -390,6 +390,32 @@ def test_core_commands_run_without_torch():
     assert done.returncode == 0, done.stderr
 
 
+def test_closed_pipe_keeps_no_picture_from_being_written(tmp_path):
+    words = [
+        "compare",
+        "--alg",
+        "max_time",
+        "--inference-time",
+        "20ms",
+        "--workers",
+        "2",
+        "--steps",
+        "200",
+        "--seeds",
+        "1",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rtsim", *words, "--plot", str(tmp_path / "a.png")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert (tmp_path / "a.png").exists()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
 def test_closed_pipe_is_no_error():
     process = subprocess.Popen(
         [sys.executable, "-m", "rtsim", "rules", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -400,6 +426,15 @@ def test_closed_pipe_is_no_error():
     assert process.wait(timeout=30) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("command", ["compare", "sweep", "plan", "calibrate", "replay", "train", "figures"])
+def test_help_shows_no_empty_defaults(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "(default: )" not in shown
+    assert "(default:" in shown or command == "replay"
 
 
 @pytest.mark.realtime
