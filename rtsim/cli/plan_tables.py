@@ -35,7 +35,8 @@ def show_plan(found: Plan, everything: bool) -> None:
         render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
-    half = f" ± {floor.uncertain_per_s:.2g} (the delay curve's)" if floor.uncertain_per_s else ""
+    unsure = floor.uncertain_per_s
+    half = f"{render.plus_minus(unsure, floor.regret_per_s)} (the delay curve's)" if unsure else ""
     render.line(
         f"Floor that no rule can beat with {floor.workers} workers ({floor.source}): "
         f"{_number(floor.regret_per_s)}{half} per second, {render.percent(floor.inaction_fraction)} inaction, "
@@ -194,7 +195,7 @@ def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> 
         if each.p_minimax is None:
             render.line(f"{each.always} is better than the other of {each.larger} and {each.smaller} at any p_minimax.")
             continue
-        spread = "" if each.ci95 is None else f" ± {(each.ci95[1] - each.ci95[0]) / 2:.5f}"
+        spread = "" if each.ci95 is None else render.plus_minus((each.ci95[1] - each.ci95[0]) / 2, each.p_minimax, 5)
         render.line(
             f"{each.larger} (score {scores[each.larger]:g}) is better above p_minimax {each.p_minimax:.5f}{spread} "
             f"(simulated, 95 %), {each.smaller} (score {scores[each.smaller]:g}) below."
@@ -220,7 +221,7 @@ def in_words(row: Row, never: float = 0.0, unsure: float = 0.0) -> str:
     sure = row.simulated if row.confirmed else None
     scale = f", {100 * row.value / never:.1f} % of never acting's {_number(never)}" if never > 0 else ""
     if sure is None:
-        half = f" ± {unsure:.2g}" if unsure else ""
+        half = render.plus_minus(unsure, row.regret_per_s) if unsure else ""
         return f"{text}, {_number(row.regret_per_s)}{half} per second{scale} ({row.source})"
     mark = f"; {row.source} {_number(row.regret_per_s)}" if row.source != "simulated" else ""
     disagrees = f", which disagrees in {row.disagrees}" if row.disagrees else ""
@@ -291,8 +292,8 @@ def _half(
 ) -> str:
     if interval is None:
         return ""
-    half = math.hypot(scale * (interval[1] - interval[0]) / 2, unsure)
-    return f" ± {half:.2g}" if digits is None else f" ± {half:.{digits}f}"
+    low, high = (scale * end for end in interval)
+    return render.plus_minus(math.hypot((high - low) / 2, unsure), (low + high) / 2, digits)
 
 
 def _interval(interval: tuple[float, float] | None, scale: float) -> str:
