@@ -43,7 +43,7 @@ def show_plan(found: Plan, everything: bool) -> None:
         f"actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
-        render.line(f"Best: {in_words(best, found.never_acting_per_s, found.unsure(best))}.")
+        render.line(f"Best: {in_words(best, found.never_acting_per_s, found.curve_leaves(best))}.")
 
 
 #: Columns of the terminal from which on the table has all of its own; --json has them always.
@@ -100,7 +100,7 @@ def _show_notes(found: Plan) -> None:
 def _show_curve(found: Plan, environment: Measured) -> None:
     """How far a measured curve is to be trusted."""
     best = found.best
-    if best is not None and (width := found.unsure(best)):
+    if best is not None and (width := found.curve_leaves(best)):
         render.line(
             f"The delay curve's own intervals leave ± {_number(width)} per second on the regret of the best row. "
             "Rows that neither they nor a smooth curve instead of straight lines tell apart count as equal, and fewer "
