@@ -44,20 +44,35 @@ def show_plan(found: Plan, everything: bool) -> None:
     )
     if best is not None:
         render.line(f"Best: {in_words(best, found.never_acting_per_s, found.curve_leaves(best))}.")
+        _show_price(found, best)
 
 
 #: Columns of the terminal from which on the table has all of its own; --json has them always.
 WIDE = 150
 
-#: What ranking these rules assumes of the network.
-ASSUMED = {
-    "chunking": "the network makes all actions of a chunk in the time of one, unless growth=X is given",
-    "pipeline": "the network can be cut into as many layers of equal time as there are workers",
-}
+
+def _show_price(found: Plan, best: Row) -> None:
+    """What the best row takes, what takes less, and what assumes less."""
+    from rtsim.experiments import executors
+    from rtsim.planning.rows import NEAR
+
+    has = executors.cores()
+    here = f"; this machine has {has}" if has < best.workers else ""
+    text = f"It takes {best.workers} core{'s' * (best.workers != 1)}, one per worker{here}."
+    near = found.cheapest
+    if near is not None and near.workers < best.workers:
+        text += f" Cheapest within {100 * NEAR:g} % of it: {_briefly(found, near)}."
+    elif best.workers > 1:
+        text += f" Nothing with fewer workers comes within {100 * NEAR:g} % of it."
+    render.line(text)
+    if (plain := found.best_unassuming) is not None:
+        render.line(f"Best of the rules that assume nothing of the network: {_briefly(found, plain)}.")
 
 
 def _show_assumed(keys: Iterable[str]) -> None:
     """What is assumed of the rules shown, by their keys."""
+    from rtsim.planning.candidates import ASSUMED
+
     shown = {key.partition("(")[0].partition(",")[0] for key in keys}
     for rule in sorted(shown & set(ASSUMED)):
         render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --without {rule} leaves it out.")
@@ -232,6 +247,11 @@ def in_words(row: Row, never: float = 0.0, unsure: float = 0.0) -> str:
     )
 
 
+def _briefly(found: Plan, row: Row) -> str:
+    half = _half(row.simulated.regret_per_s_ci95 if row.simulated else None, unsure=found.curve_leaves(row))
+    return f"{_who(row)}, {_number(row.value)}{half} per second"
+
+
 def _who(row: Row) -> str:
     return f"{row.key} with {row.workers} worker{'s' * (row.workers != 1)}"
 
@@ -284,7 +304,7 @@ def _share(sure: Simulated | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}"
+    return "0" if render.is_rounding(value, 0.0) else f"{value:.4g}"
 
 
 def _half(

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsim.errors import InvalidValue
-from rtsim.planning.candidates import Variant, every, variants, worker_numbers
+from rtsim.experiments import executors
+from rtsim.planning.candidates import ASSUMED, Variant, every, variants, worker_numbers
 from rtsim.planning.environment import Environment, Measured
 from rtsim.planning.floor import Floor, floor
 from rtsim.planning.learners import Learning
 from rtsim.planning.predict import closed_form, numerical, runs, simulated, warmup
-from rtsim.planning.rows import Row, better, front, paired, representatives, within
+from rtsim.planning.rows import NEAR, Row, better, fewest, front, paired, representatives, unassuming, within
 from rtsim.planning.simulations import disagrees, on_mdp, summary
 from rtsim.planning.tabular import Tabular
 from rtsim.scenario import MAX_WORKERS, Scenario
@@ -143,6 +144,20 @@ class Plan:
         return self.front[-1] if self.confirmed else None
 
     @property
+    def cheapest(self) -> Row | None:
+        """The confirmed row with the fewest workers within 10 % of the best, itself perhaps; None without a best."""
+        if (best := self.best) is None:
+            return None
+        near = (row for row in self.confirmed if row.value <= within(best.value, NEAR))
+        return min(near, key=lambda row: (row.workers, row.value))
+
+    @property
+    def best_unassuming(self) -> Row | None:
+        """The best of the rules that assume nothing of the network; None if the best does not, or there is none."""
+        best, sure = self.best, unassuming(self.confirmed)
+        return fewest(sure, self.unsure) if best is not None and best.alg in ASSUMED and sure else None
+
+    @property
     def front(self) -> list[Row]:
         """Pareto front of workers against regret, of confirmed rows; an interrupted plan without any has all rows."""
         return front(self.confirmed or self.rows, self.unsure)
@@ -197,7 +212,11 @@ class Plan:
         return Learning.of(self.design.base, self.design.max_learners)
 
     def to_json(self) -> dict[str, Any]:
-        """The result in the schema ``rtsim.plan/1``."""
+        """The result in the schema ``rtsim.plan/1``.
+
+        Workers have a core each: ``best_cores`` is what the best row takes, ``machine_cores`` what this process may
+        use here. ``best_without_assumptions`` is None unless the best row assumes something of the network.
+        """
         best, learning = self.best, self.learning
         return {
             "schema": SCHEMA,
@@ -205,6 +224,10 @@ class Plan:
             "rows": [row.to_json() for row in sorted(self.rows, key=lambda row: row.value)],
             "best": None if best is None else best.to_json(),
             "best_delay_curve_half_width_per_s": None if best is None else self.curve_leaves(best) or None,
+            "best_cores": None if best is None else best.workers,
+            "machine_cores": executors.cores(),
+            "cheapest_within_10_percent": None if (near := self.cheapest) is None else near.to_json(),
+            "best_without_assumptions": None if (plain := self.best_unassuming) is None else plain.to_json(),
             "never_acting_per_s": self.never_acting_per_s,
             "front": [row.to_json() for row in self.front],
             "floor": asdict(self.floors[-1]),
@@ -341,6 +364,10 @@ def _promising(found: Plan) -> list[Row]:
     if (best := found.best) is not None:
         better_yet = [row for row in found.rows if not row.confirmed and better(row, best, found.unsure)]
         wanted += sorted(better_yet, key=lambda row: row.value)[:MORE]
+        near = [row for row in found.rows if row.value <= within(best.value, NEAR)]
+        wanted.append(min(near, key=lambda row: (row.workers, row.value)))
+        if best.alg in ASSUMED:
+            wanted += front(unassuming(found.rows), found.unsure)
     return [row for n, row in enumerate(wanted) if not row.confirmed and row not in wanted[:n]]
 
 

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from rtsim.intervals import Interval, mean_interval
-from rtsim.planning.candidates import Variant
+from rtsim.planning.candidates import ASSUMED, Variant
 from rtsim.planning.predict import Prediction
 
 #: Regret rates that differ by less than this share count as equal; fewer workers decide then.
 TIE = 0.005
+#: A row that misses the best by less than this share is near it, and may be worth taking for its fewer workers.
+NEAR = 0.1
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,9 @@ def better(row: Row, other: Row, unsure: Unsure = _sure) -> bool:
     return within(row.value) < other.value and row.value + unsure(row, other) < other.value
 
 
-def within(value: float) -> float:
-    """The largest regret rate that counts as equal to ``value``."""
-    return value + TIE * abs(value) + 1e-12
+def within(value: float, share: float = TIE) -> float:
+    """The largest regret rate that is within a share of ``value``; by default that which counts as equal to it."""
+    return value + share * abs(value) + 1e-12
 
 
 def representatives(rows: Sequence[Row], unsure: Unsure = _sure, *, confirmed: bool = True) -> list[Row]:
@@ -184,3 +186,8 @@ def front(rows: Iterable[Row], unsure: Unsure = _sure) -> list[Row]:
         if not found or better(row, found[-1], unsure):
             found.append(row)
     return found
+
+
+def unassuming(rows: Iterable[Row]) -> list[Row]:
+    """The rows of rules that assume nothing of the network."""
+    return [row for row in rows if row.alg not in ASSUMED]

@@ -15,10 +15,11 @@ from rich.console import Console
 from scipy import stats
 
 from rtsim import theory
-from rtsim.cli import render
+from rtsim.cli import plan_tables, render
 from rtsim.cli.main import main
 from rtsim.delay_curve import DelayCurve
 from rtsim.errors import InvalidValue
+from rtsim.experiments import executors
 from rtsim.pictures import plot_pareto
 from rtsim.planning import Measured, NoPlan, PlanDesign, WorstCase, closed_form, plan
 from rtsim.planning.break_even import break_even
@@ -40,6 +41,12 @@ ARGUMENTS = ["plan", "--inference-time", LAW, "--fps", "50", "--steps", "1000", 
 @pytest.fixture(scope="module")
 def found():
     return plan(PlanDesign(BASE, WorstCase(0.9), 6, alg=FEW, seeds=4))
+
+
+@pytest.fixture(scope="module")
+def of_profile():
+    """All rules on times as measured, where a pipeline is the best."""
+    return plan(PlanDesign(Scenario("sequential", "profile:epyc#resnet15-k7", step_time="60fps"), WorstCase(0.95), 8))
 
 
 def test_no_row_is_better_than_the_floor_and_parts_add_up(found):
@@ -69,11 +76,10 @@ def test_best_is_confirmed_and_on_the_front(found):
     assert [row.workers for row in found.front] == sorted({row.workers for row in found.front})
 
 
-def test_front_steps_down_only_by_what_its_simulations_can_tell():
-    base = Scenario("sequential", "profile:epyc#resnet15-k7", step_time="60fps")
-    found = plan(PlanDesign(base, WorstCase(0.95), 8))
-    assert all((row.confirmed, row.simulated.steps) == (True, base.steps) for row in found.front)
-    for cheaper, row in pairwise(found.front):
+def test_front_steps_down_only_by_what_its_simulations_can_tell(of_profile):
+    steps = of_profile.design.base.steps
+    assert all((row.confirmed, row.simulated.steps) == (True, steps) for row in of_profile.front)
+    for cheaper, row in pairwise(of_profile.front):
         by_seed = [each.simulated.regret_per_s_by_seed for each in (cheaper, row)]
         gained = np.subtract(*by_seed)
         assert gained.mean() == pytest.approx(cheaper.value - row.value)
@@ -81,7 +87,7 @@ def test_front_steps_down_only_by_what_its_simulations_can_tell():
         assert stats.ttest_rel(*by_seed).pvalue < 0.05
     # Long simulations have these two within 0.1 %, whatever a short look at the fourth worker promises.
     rule = "time_triggered(deadline=p75, late=release)"
-    assert (rule, 4) not in [(row.key, row.workers) for row in found.front]
+    assert (rule, 4) not in [(row.key, row.workers) for row in of_profile.front]
 
 
 def test_row_that_is_better_by_luck_is_not_on_the_front():
@@ -95,6 +101,32 @@ def test_row_that_is_better_by_luck_is_not_on_the_front():
     # The third is 0.2 better on every seed, which its own spread of 0.1 does not hide.
     assert [each.workers for each in front([cheap, lucky, shifted], paired)] == [1, 3]
     assert fewest([cheap, lucky], paired).workers == 1
+
+
+def test_best_tells_its_cores_and_what_takes_or_assumes_less(
+    of_profile, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(executors, "cores", lambda: 2)
+    data = of_profile.to_json()
+    best, near, plain = (data[key] for key in ("best", "cheapest_within_10_percent", "best_without_assumptions"))
+    assert (data["best_cores"], data["machine_cores"]) == (best["workers"], 2)
+    assert (best["alg"], plain["alg"] in ("pipeline", "chunking")) == ("pipeline", False)
+    sure = [row for row in data["rows"] if row["confirmed"]]
+    limit = 1.1 * best["simulated"]["regret_per_s"]
+    assert near["workers"] == min(row["workers"] for row in sure if row["simulated"]["regret_per_s"] <= limit)
+    # Nothing that was not simulated at full length promises to come as near with fewer workers.
+    for row in data["rows"]:
+        told = row["simulated"] or row
+        assert told["regret_per_s"] > limit or row["workers"] >= near["workers"], row["key"]
+    plan_tables.show_plan(of_profile, everything=False)
+    text = capsys.readouterr().out
+    assert f"It takes {best['workers']} cores, one per worker; this machine has 2." in text
+    assert f"Cheapest within 10 % of it: {near['key']} with {near['workers']} workers, " in text
+    assert f"Best of the rules that assume nothing of the network: {plain['key']} with {plain['workers']}" in text
+    assert main([*ARGUMENTS, "--p-minimax", "0.9", "--alg", "exp_time", "--max-workers", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "It takes 1 core, one per worker.\n" in text
+    assert "assume nothing" not in text
 
 
 def test_wrong_prediction_is_said_to_disagree():
