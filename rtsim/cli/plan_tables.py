@@ -54,7 +54,7 @@ WIDE = 150
 def _show_price(found: Plan, best: Row) -> None:
     """What the best row takes, what takes less, and what assumes less."""
     from rtsim.experiments import executors
-    from rtsim.planning.rows import NEAR
+    from rtsim.planning.rows import NEAR, better
 
     has = executors.cores()
     here = f"; this machine has {has}" if has < best.workers else ""
@@ -65,6 +65,9 @@ def _show_price(found: Plan, best: Row) -> None:
     elif best.workers > 1:
         text += f" Nothing with fewer workers comes within {100 * NEAR:g} % of it."
     render.line(text)
+    least = min(found.confirmed, key=lambda row: row.value)
+    if better(least, best, found.curve_leaves):
+        render.line(f"Not told apart from it: {_briefly(found, least)}; more --seeds or --steps may.")
     if (plain := found.best_unassuming) is not None:
         render.line(f"Best of the rules that assume nothing of the network: {_briefly(found, plain)}.")
 

@@ -20,8 +20,9 @@ from rtsim.cli.main import main
 from rtsim.delay_curve import DelayCurve
 from rtsim.errors import InvalidValue
 from rtsim.experiments import executors
+from rtsim.intervals import mean_ci95
 from rtsim.pictures import plot_pareto
-from rtsim.planning import Measured, NoPlan, PlanDesign, WorstCase, closed_form, plan
+from rtsim.planning import Measured, NoPlan, Plan, PlanDesign, WorstCase, closed_form, plan
 from rtsim.planning.break_even import break_even
 from rtsim.planning.candidates import variants
 from rtsim.planning.inverse import Target, fewest_workers, highest_rates, longest_inferences
@@ -90,17 +91,23 @@ def test_front_steps_down_only_by_what_its_simulations_can_tell(of_profile):
     assert (rule, 4) not in [(row.key, row.workers) for row in of_profile.front]
 
 
-def test_row_that_is_better_by_luck_is_not_on_the_front():
-    def row(workers: int, *by_seed: float) -> Row:
-        mean = float(np.mean(by_seed))
-        sure = Simulated(mean, None, mean, 0.0, 0.0, None, None, len(by_seed), 100, by_seed)
-        return Row("r", {}, "r", "latest", workers, *[mean] * 2, 0.0, None, 0.0, 0.0, *["simulated"] * 2, sure, True)
+def simulated_row(workers: int, *by_seed: float) -> Row:
+    mean, interval = mean_ci95(by_seed)
+    sure = Simulated(mean, interval, mean, 0.0, 0.0, None, None, len(by_seed), 100, by_seed)
+    return Row("r", {}, "r", "latest", workers, *[mean] * 2, 0.0, None, 0.0, 0.0, *["simulated"] * 2, sure, True)
 
-    cheap, lucky, shifted = row(1, 7.6, 7.7, 7.8), row(2, 6.9, 8.0, 7.6), row(3, 7.4, 7.5, 7.6)
+
+def test_row_that_is_better_by_luck_is_not_on_the_front(capsys: pytest.CaptureFixture[str]):
+    cheap, lucky = simulated_row(1, 7.6, 7.7, 7.8), simulated_row(2, 6.9, 8.0, 7.6)
+    shifted = simulated_row(3, 7.4, 7.5, 7.6)
     assert [each.workers for each in front([cheap, lucky, shifted])] == [1, 2]
     # The third is 0.2 better on every seed, which its own spread of 0.1 does not hide.
     assert [each.workers for each in front([cheap, lucky, shifted], paired)] == [1, 3]
     assert fewest([cheap, lucky], paired).workers == 1
+    for rows, told in (([cheap, lucky], True), ([cheap, shifted], False)):
+        plan_tables.show_plan(Plan(PlanDesign(BASE, WorstCase(0.9), 3), rows), everything=False)
+        # The paired differences are 0.7, -0.3 and 0.2.
+        assert ("Not told apart from it: r with 2 workers, 7.5 ± 1.4" in capsys.readouterr().out) is told
 
 
 def test_best_tells_its_cores_and_what_takes_or_assumes_less(
