@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 1000
 #: Seconds between lines of progress where there is no terminal.
 QUIET = 60.0
+#: Share of a mean below which a difference is rounding: an ns of 10 ms.
+ROUNDING = 1e-7
 #: Of names in columns, everywhere.
 LISTING_WIDTH = 98
 
@@ -122,6 +124,37 @@ def number(value: float | None, digits: int = 2) -> str:
     ('3.14', '-')
     """
     return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: never -0.00
+
+
+def is_rounding(value: float, of: float) -> bool:
+    """Whether a difference is nothing but rounding: of floating point, or of times kept in whole ns.
+
+    >>> is_rounding(3.2e-7, 33.33), is_rounding(3.2e-5, 33.33)
+    (True, False)
+    """
+    return abs(value) <= max(ROUNDING * abs(of), 1e-12)
+
+
+def half_width(half: float | None, mean: float | None, digits: int | None = None) -> str:
+    """Half the width of an interval around a mean: to two digits, or to so many places; rounding is 0, and None -.
+
+    >>> half_width(0.254, 13.76), half_width(1.8e-15, 13.76), half_width(0.254, 13.76, 1)
+    ('0.25', '0', '0.3')
+    """
+    if half is None:
+        return "-"
+    if is_rounding(half, mean or 0.0):
+        return "0"
+    return f"{half:.2g}" if digits is None else f"{half:.{digits}f}"
+
+
+def plus_minus(half: float | None, mean: float | None, digits: int | None = None) -> str:
+    """:func:`half_width` as it stands behind the mean, or nothing for None.
+
+    >>> plus_minus(0.254, 13.76), plus_minus(None, 13.76)
+    (' ± 0.25', '')
+    """
+    return "" if half is None else f" ± {half_width(half, mean, digits)}"
 
 
 @contextmanager
