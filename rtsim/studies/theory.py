@@ -29,8 +29,8 @@ class Placed(Protocol):
 def optima(figure: Figure, points: Iterable[Placed]) -> dict[str, dict[str, Sequence[tuple[int, float]]]]:
     """Reward per step of the best policies that see one old observation, by panel, and (delay, reward) by label.
 
-    Under the Schedules of the trainings themselves: sequential, ``max_time``, and if it is there ``time_triggered``, whose
-    delay does not vary. The first steps are included.
+    Under the Schedules of the trainings themselves: sequential, ``max_time``, and if it is there ``time_triggered``,
+    whose delay does not vary. The first steps are included.
     """
     known = list(points)
     found: dict[str, dict[str, Sequence[tuple[int, float]]]] = {}
