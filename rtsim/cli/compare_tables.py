@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from rtsim.experiments.regrets import RegretRow
 
 
+#: Not called a worst case, as an MDP of more reward, or a policy that does not know its pending actions, can lose more.
+EQUATIONS = "Equation 3 / Equation 4 for this Schedule's delays"
+
+
 def show(result: Comparison) -> None:
     """Settings, inaction, and, where they were asked for, learning, regret and the workers required."""
     _settings(result)
@@ -85,12 +89,13 @@ def _cells(row: Row) -> dict[str, str]:
 
 
 def _against(found: Difference | None) -> str:
+    """A difference of two shares, which is one of percentage points: 14 pp more than 50 % are not 14 % more."""
     if found is None:
         return ""
     if found.ci95 is None:
-        return f"{100 * found.mean:+.2f} %"
+        return f"{100 * found.mean:+.2f} pp"
     mark = {"not significant": " n.s.", "small": " small"}.get(found.verdict, "")
-    return f"{100 * found.mean:+.2f} ± {100 * (found.ci95[1] - found.mean):.2f} %{mark}"
+    return f"{100 * found.mean:+.2f} ± {100 * (found.ci95[1] - found.mean):.2f} pp{mark}"
 
 
 def _required(result: Comparison) -> None:
@@ -113,9 +118,10 @@ def _required(result: Comparison) -> None:
 def _regret(result: Comparison) -> None:
     told = [row.regret for row in result.rows if row.regret is not None]
     settings = result.scenario
-    gain = told[0].gain_per_step if told else 0.0
+    gain = told[0].gain_per_step / result.step_time_s if told else 0.0
     _table(
-        f"Regret on {settings['mdp']}, agent {settings['agent']}, reward per second (optimal gain {gain:.4g} per step)",
+        f"Regret on {settings['mdp']}, agent {settings['agent']}, reward per second "
+        f"(optimal gain {gain:.4g} per second)",
         [_regret_cells(row, row.regret, result.design.learns) for row in result.rows if row.regret is not None],
     )
     how = {"expected": "expected values", "rollout": "of one rollout per seed"}
@@ -139,7 +145,7 @@ def _regret_cells(row: Row, found: RegretRow, learns: bool) -> dict[str, str]:
         "delay": _rate(found.delay_per_s, found.delay_per_s_ci95),
         "learning": _rate(found.learn_per_s, found.learn_per_s_ci95),
         "rest": _rate(-found.boundary_per_s - found.noise_per_s),
-        "worst case: inaction / delay": f"{_rate(found.bound['inaction_per_s'])} / {_rate(found.bound['delay_per_s'])}",
+        EQUATIONS: f"{_rate(found.bound['inaction_per_s'])} / {_rate(found.bound['delay_per_s'])}",
     }
     return cells | ({"learning: lower bound, constant 1": _rate(found.bound["learn_per_s"])} if learns else {})
 

@@ -153,12 +153,25 @@ def _draw(figure: Figure, points: Sequence[Point], missing: Sequence[Panel], fol
         render.wrote(path)
 
 
+def _processor() -> str:
+    """What the paper's delays were measured on, as people call it.
+
+    >>> _processor()
+    'Xeon Gold 6148'
+    """
+    from rtsim.timing import Profile
+
+    return str(Profile.load("paper").machine["cpu"]).removeprefix("Intel ").partition(" @")[0]
+
+
 def drawn(figure: Figure, points: Sequence[Point], missing: Sequence[Panel] = ()) -> Any:
     """The picture of a figure's points, with what belongs beside them, and the panels that have none yet."""
     from rtsim.pictures import plot_progress, plot_scores
     from rtsim.studies.theory import optima
 
-    title = f"Figure {figure.number}: {figure.title}" + (f"; {_remark(figure, missing)}" if missing else "")
+    title = f"Figure {figure.number}: {figure.title}; delays as in the paper ({_processor()})"
+    if missing:
+        title += f"; {len(missing)} panel{'s' * (len(missing) > 1)} not trained"
     if figure.over != "size":
         return plot_progress(points, over=figure.over, title=title)
     units = {panel.env: panel.unit for panel in figure.panels}

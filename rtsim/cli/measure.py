@@ -141,6 +141,13 @@ def _warn_of_curve(found: Predictability) -> None:
             "rtsim: no delay, nor the default policy, costs more reward than the 95 % intervals: a plan from this "
             "curve would rest on chance; give more --runs or --steps"
         )
+    if found.drift is not None:
+        k, first, second = found.drift
+        who = "under the default policy" if k is None else f"at k = {k}"
+        render.note(
+            f"rtsim: {who} the second half of the runs earns {second:.3g} per step, the first {first:.3g}, so this "
+            "curve depends on --steps; give as many as are to be planned for"
+        )
 
 
 def _tables(arguments: Measure, found: Predictability) -> None:
@@ -167,19 +174,20 @@ def _tables(arguments: Measure, found: Predictability) -> None:
     ]
     rows.append(["rewards", f"{arguments.policy}, late", *_effective(found.rewards)])
     render.table("Effective p: p^k explains how the share falls", ["of", "steps under", "p", "95 %"], rows, left=2)
+    half = render.half_width
     render.table(
         f"Acting k steps late: {found.runs} runs of {found.effort.steps} steps",
         ["policy", "k", "reward per step", "± 95 %"],
         [
             *(
-                [arguments.policy, str(p.delay_steps), f"{p.reward_per_step:.5g}", f"{p.interval:.2g}"]
+                [arguments.policy, str(p.delay_steps), f"{p.reward_per_step:.5g}", half(p.interval, p.reward_per_step)]
                 for p in found.curve.points
             ),
             [
                 "default policy",
                 "-",
                 f"{found.curve.default_reward:.5g}",
-                f"{found.curve.default_interval:.2g}",
+                half(found.curve.default_interval, found.curve.default_reward),
             ],
         ],
     )
@@ -199,10 +207,10 @@ def _tell_which_p(arguments: Measure, found: Predictability) -> None:
         scale = curve.points[0].reward_per_step - curve.default_reward
         render.line(f"{text}, which fits (unit of regret: the advantage without delay, {scale:.4g} per step).")
         return
-    fitted = found.fitted(worst.delay_steps)
+    fitted, half = found.fitted(worst.delay_steps), render.plus_minus(worst.interval, worst.reward_per_step)
     render.line(
         f"{text}, but p^k does not fit the rewards: at k = {worst.delay_steps} it says {fitted:.3g}, measured is "
-        f"{worst.reward_per_step:.3g} ± {worst.interval:.2g}. Plan with the curve, not with p."
+        f"{worst.reward_per_step:.3g}{half}. Plan with the curve, not with p."
     )
 
 

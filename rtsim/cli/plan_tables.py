@@ -35,28 +35,47 @@ def show_plan(found: Plan, everything: bool) -> None:
         render.line("- in columns of predictions: no formula tells this row's, its simulation does.")
     _show_notes(found)
     best, floor = found.best, found.floors[-1]
-    half = f" ± {floor.uncertain_per_s:.2g} (the delay curve's)" if floor.uncertain_per_s else ""
+    unsure = floor.uncertain_per_s
+    half = f"{render.plus_minus(unsure, floor.regret_per_s)} (the delay curve's)" if unsure else ""
     render.line(
         f"Floor that no rule can beat with {floor.workers} workers ({floor.source}): "
         f"{_number(floor.regret_per_s)}{half} per second, {render.percent(floor.inaction_fraction)} inaction, "
         f"actions {floor.delay_steps_mean:.2f} steps old."
     )
     if best is not None:
-        render.line(f"Best: {in_words(best, found.never_acting_per_s, found.unsure(best))}.")
+        render.line(f"Best: {in_words(best, found.never_acting_per_s, found.curve_leaves(best))}.")
+        _show_price(found, best)
 
 
 #: Columns of the terminal from which on the table has all of its own; --json has them always.
 WIDE = 150
 
-#: What ranking these rules assumes of the network.
-ASSUMED = {
-    "chunking": "the network makes all actions of a chunk in the time of one, unless growth=X is given",
-    "pipeline": "the network can be cut into as many layers of equal time as there are workers",
-}
+
+def _show_price(found: Plan, best: Row) -> None:
+    """What the best row takes, what takes less, and what assumes less."""
+    from rtsim.experiments import executors
+    from rtsim.planning.rows import NEAR, better
+
+    has = executors.cores()
+    here = f"; this machine has {has}" if has < best.workers else ""
+    text = f"It takes {best.workers} core{'s' * (best.workers != 1)}, one per worker{here}."
+    near = found.cheapest
+    if near is not None and near.workers < best.workers:
+        text += f" Cheapest within {100 * NEAR:g} % of it: {_briefly(found, near)}."
+    elif best.workers > 1:
+        text += f" Nothing with fewer workers comes within {100 * NEAR:g} % of it."
+    render.line(text)
+    least = min(found.confirmed, key=lambda row: row.value)
+    if better(least, best, found.curve_leaves):
+        render.line(f"Not told apart from it: {_briefly(found, least)}; more --seeds or --steps may.")
+    if (plain := found.best_unassuming) is not None:
+        render.line(f"Best of the rules that assume nothing of the network: {_briefly(found, plain)}.")
 
 
 def _show_assumed(keys: Iterable[str]) -> None:
     """What is assumed of the rules shown, by their keys."""
+    from rtsim.planning.candidates import ASSUMED
+
     shown = {key.partition("(")[0].partition(",")[0] for key in keys}
     for rule in sorted(shown & set(ASSUMED)):
         render.line(f"{rule}: it is assumed that {ASSUMED[rule]}; --without {rule} leaves it out.")
@@ -99,7 +118,7 @@ def _show_notes(found: Plan) -> None:
 def _show_curve(found: Plan, environment: Measured) -> None:
     """How far a measured curve is to be trusted."""
     best = found.best
-    if best is not None and (width := found.unsure(best)):
+    if best is not None and (width := found.curve_leaves(best)):
         render.line(
             f"The delay curve's own intervals leave ± {_number(width)} per second on the regret of the best row. "
             "Rows that neither they nor a smooth curve instead of straight lines tell apart count as equal, and fewer "
@@ -196,7 +215,7 @@ def show_break_even(found: Sequence[BreakEven], scores: Mapping[str, float]) -> 
             continue
         spread = " (predicted; not in every simulation)"
         if each.ci95 is not None:
-            spread = f" ± {(each.ci95[1] - each.ci95[0]) / 2:.5f} (simulated, 95 %)"
+            spread = render.plus_minus((each.ci95[1] - each.ci95[0]) / 2, each.p_minimax, 5) + " (simulated, 95 %)"
         render.line(
             f"{each.larger} (score {scores[each.larger]:g}) is better above p_minimax {each.p_minimax:.5f}{spread}, "
             f"{each.smaller} (score {scores[each.smaller]:g}) {'just ' if each.also else ''}below."
@@ -224,7 +243,7 @@ def in_words(row: Row, never: float = 0.0, unsure: float = 0.0) -> str:
     sure = row.simulated if row.confirmed else None
     scale = f", {100 * row.value / never:.1f} % of never acting's {_number(never)}" if never > 0 else ""
     if sure is None:
-        half = f" ± {unsure:.2g}" if unsure else ""
+        half = render.plus_minus(unsure, row.regret_per_s) if unsure else ""
         return f"{text}, {_number(row.regret_per_s)}{half} per second{scale} ({row.source})"
     mark = f"; {row.source} {_number(row.regret_per_s)}" if row.source != "simulated" else ""
     disagrees = f", which disagrees in {row.disagrees}" if row.disagrees else ""
@@ -233,6 +252,11 @@ def in_words(row: Row, never: float = 0.0, unsure: float = 0.0) -> str:
         f"(simulated{mark}{disagrees}{'; ± with the delay curve' if unsure else ''}), "
         f"{render.percent(sure.inaction_fraction)} inaction"
     )
+
+
+def _briefly(found: Plan, row: Row) -> str:
+    half = _half(row.simulated.regret_per_s_ci95 if row.simulated else None, unsure=found.curve_leaves(row))
+    return f"{_who(row)}, {_number(row.value)}{half} per second"
 
 
 def _who(row: Row) -> str:
@@ -287,7 +311,7 @@ def _share(sure: Simulated | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}"
+    return "0" if render.is_rounding(value, 0.0) else f"{value:.4g}"
 
 
 def _half(
@@ -295,8 +319,8 @@ def _half(
 ) -> str:
     if interval is None:
         return ""
-    half = math.hypot(scale * (interval[1] - interval[0]) / 2, unsure)
-    return f" ± {half:.2g}" if digits is None else f" ± {half:.{digits}f}"
+    low, high = (scale * end for end in interval)
+    return render.plus_minus(math.hypot((high - low) / 2, unsure), (low + high) / 2, digits)
 
 
 def _interval(interval: tuple[float, float] | None, scale: float) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 1000
 #: Seconds between lines of progress where there is no terminal.
 QUIET = 60.0
+#: Share of a mean below which a difference is rounding: an ns of 10 ms.
+ROUNDING = 1e-7
 #: Of names in columns, everywhere.
 LISTING_WIDTH = 98
 
@@ -27,9 +29,14 @@ def console() -> Console:
     """Where results go: stdout, plain text unless it is a terminal."""
     from rich.console import Console
 
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would end the process: see :func:`printing`."""
+            raise BrokenPipeError
+
     if sys.stdout.isatty():
-        return Console(highlight=False, emoji=False)
-    return Console(width=PIPE_WIDTH, highlight=False, emoji=False, color_system=None, force_terminal=False)
+        return Printer(highlight=False, emoji=False)
+    return Printer(width=PIPE_WIDTH, highlight=False, emoji=False, color_system=None, force_terminal=False)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], *, left: int = 1) -> None:
@@ -119,6 +126,37 @@ def number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0: never -0.00
 
 
+def is_rounding(value: float, of: float) -> bool:
+    """Whether a difference is nothing but rounding: of floating point, or of times kept in whole ns.
+
+    >>> is_rounding(3.2e-7, 33.33), is_rounding(3.2e-5, 33.33)
+    (True, False)
+    """
+    return abs(value) <= max(ROUNDING * abs(of), 1e-12)
+
+
+def half_width(half: float | None, mean: float | None, digits: int | None = None) -> str:
+    """Half the width of an interval around a mean: to two digits, or to so many places; rounding is 0, and None -.
+
+    >>> half_width(0.254, 13.76), half_width(1.8e-15, 13.76), half_width(0.254, 13.76, 1)
+    ('0.25', '0', '0.3')
+    """
+    if half is None:
+        return "-"
+    if is_rounding(half, mean or 0.0):
+        return "0"
+    return f"{half:.2g}" if digits is None else f"{half:.{digits}f}"
+
+
+def plus_minus(half: float | None, mean: float | None, digits: int | None = None) -> str:
+    """:func:`half_width` as it stands behind the mean, or nothing for None.
+
+    >>> plus_minus(0.254, 13.76), plus_minus(None, 13.76)
+    (' ± 0.25', '')
+    """
+    return "" if half is None else f" ± {half_width(half, mean, digits)}"
+
+
 @contextmanager
 def progress(enabled: bool = True, counted: bool = True) -> Iterator[Callable[[str, float, float], None]]:
     """A progress bar on stderr, if that is a terminal; yields update(what, done, total); ``counted`` shows these."""
@@ -161,7 +199,16 @@ class Told:
         if now - self.told >= QUIET:
             self.told = now
             left = (now - self.begun) * (1 - share) / share if share else 0.0
-            note(f"rtsim: {what}, about {left / 60:.0f} min left")
+            note(f"rtsim: {what}, about {_left(left)} left")
+
+
+def _left(seconds: float) -> str:
+    """Minutes, or seconds where there are none.
+
+    >>> _left(29.6), _left(90.0)
+    ('30 s', '2 min')
+    """
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
 def samples_cells(samples: Samples | None) -> list[str]:

@@ -139,14 +139,17 @@ def _value(mean: float | None, interval: tuple[float, float] | None) -> str:
 
     >>> _value(0.5, (0.25, 0.75)), _value(0.25, (0.0, 0.75)), _value(0.5, None)
     ('0.5 ± 0.25', '0.25 (0 to 0.75)', '0.5')
+    >>> _value(33.33, (33.33 - 3.2e-7, 33.33 + 3.2e-7))
+    '33.33 ± 0'
     """
     if mean is None:
         return "-"
     if interval is None:
         return f"{mean:.4g}"
     low, high = interval
-    even = math.isclose(mean - low, high - mean, rel_tol=1e-6, abs_tol=1e-12)
-    return f"{mean:.4g} ± {(high - low) / 2:.2g}" if even else f"{mean:.4g} ({low:.2g} to {high:.2g})"
+    if math.isclose(mean - low, high - mean, rel_tol=1e-6, abs_tol=1e-12) or render.is_rounding(high - low, mean):
+        return f"{mean:.4g}" + render.plus_minus((high - low) / 2, mean)
+    return f"{mean:.4g} ({low:.2g} to {high:.2g})"
 
 
 def _within(row: Row) -> str:

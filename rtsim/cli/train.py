@@ -44,7 +44,9 @@ def run(arguments: Train) -> int:
             if not stop.asked:
                 outcomes[seed] = _one(plan, seed, arguments, shown, writer)
     interrupted = any(found.interrupted for found in outcomes.values()) or len(outcomes) < len(seeds)
-    trained.tell(plan, outcomes, interrupted, arguments.json)
+    players = trained.tell(plan, outcomes, interrupted, arguments.json)
+    if arguments.plot:
+        trained.draw(plan, {seed: found.rows for seed, found in outcomes.items()}, players, arguments.plot)
     for seed in outcomes:
         render.note(f"weights and checkpoint of seed {seed}: {folder_of(arguments, seed) / 'checkpoint.pt'}")
     if interrupted:
@@ -78,7 +80,7 @@ def _check(arguments: Train) -> None:
 
         if not torch.cuda.is_available():
             raise InvalidValue("--device cuda: torch finds no GPU here; give --device cpu")
-    check_writable(arguments.video, inputs=(arguments.config,))
+    check_writable(arguments.video, pictures=(arguments.plot,), inputs=(arguments.config,))
     if arguments.video:
         from rtsim.live.video import check_video
 
@@ -117,6 +119,7 @@ def _plan_and_seeds(arguments: Train) -> tuple[Plan, tuple[int, ...]]:
 
 def _check_world(plan: Plan, video: str) -> None:
     """What is wrong with the environment or the network is said before any folder is made."""
+    from rtsim.envs.default_policies import noop_known, noop_of
     from rtsim.envs.worlds import environment
     from rtsim.learning import prepare
     from rtsim.learning.demonstrations import scripted
@@ -133,10 +136,16 @@ def _check_world(plan: Plan, video: str) -> None:
                     f"--demonstrations {plan.demonstrations} must be fewer than the replay memory holds, "
                     f"{plan.settings.capacity}; give --set capacity=... too"
                 )
+        noop = None if noop_known(env) else noop_of(env)
     finally:
         env.close()
     if video:
         trained.check_pictures(plan.env)
+    if noop is not None:
+        render.note(
+            f"rtsim: {plan.env} does not say which of its actions does nothing; its first one, {noop}, is taken for "
+            "noop (by the default policy, the noop player and the column non-noop), whatever it does"
+        )
 
 
 def _one(

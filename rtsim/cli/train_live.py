@@ -15,7 +15,7 @@ from rtsim.cli.train_plan import check_as_begun, folder_of, longer, plan_of, sai
 from rtsim.errors import FileProblem, InvalidValue
 
 if TYPE_CHECKING:
-    from rtsim.learning import Outcome, Plan
+    from rtsim.learning import Outcome, Plan, Row
     from rtsim.live import LivePlan
     from rtsim.live.training import LiveTraining
 
@@ -32,11 +32,13 @@ def run(arguments: Train) -> int:
     begun = _resumed(arguments) if arguments.resume else _begun(arguments)
     outcomes: dict[int, Outcome] = {}
     problems = []
+    curves: dict[int, list[Row]] = {}
     plan: Plan | None = None
     for seed, (plan, live) in begun.items():
         folder = folder_of(arguments, seed)
         if live is None:
             render.note(f"rtsim: seed {seed} has had its {plan.steps} steps; more --steps make it longer")
+            curves[seed] = _curve(folder)
             continue
         from rtsim.learning.runs import alone_in
         from rtsim.live.training import train
@@ -44,14 +46,20 @@ def run(arguments: Train) -> int:
         with alone_in(folder), played.status_line(live) as show:
             found = train(live, row_steps=plan.row_steps, on_status=show)
         outcomes[seed] = _kept(plan, live, found, folder)
+        curves[seed] = outcomes[seed].rows
         _notes(live, found, seed)
         problems += [f"rtsim: seed {seed}: {found.problem}"] if found.problem else []
         if found.interrupted:
             break
-    if plan is None or not outcomes:
+    if plan is None:
         return 0
     interrupted = any(found.interrupted for found in outcomes.values())
-    trained.tell(plan, outcomes, interrupted, arguments.json)
+    if outcomes:
+        players = trained.tell(plan, outcomes, interrupted, arguments.json)
+    else:
+        players = trained.players(plan) if arguments.plot else []
+    if arguments.plot:
+        trained.draw(plan, curves, players, arguments.plot)
     for problem in problems:
         render.note(problem)
     if interrupted:
@@ -173,20 +181,26 @@ def _steps_so_far(checkpoint: Path) -> int:
 
 def _kept(plan: Plan, live: LivePlan, found: LiveTraining, folder: Path) -> Outcome:
     """Write the record and the curve, after what was there before, into the folder."""
-    from rtsim.learning.runs import CURVE, Outcome, read_curve, write_curve
+    from rtsim.learning.runs import CURVE, Outcome, write_curve
 
     index = 1
     while (folder / RECORDS.format(index)).exists():
         index += 1
     render.wrote(found.schedule.save(folder / RECORDS.format(index)))
     so_far = plan.steps - live.scenario.steps
-    known = read_curve(folder / CURVE) if so_far and (folder / CURVE).exists() else []
+    known = _curve(folder) if so_far else []
     before = [row for row in known if row.step <= so_far]
     seconds = so_far * live.scenario.step_mean
     rows = before + [row._replace(step=row.step + so_far, seconds=row.seconds + seconds) for row in found.rows]
     render.wrote(write_curve(folder / CURVE, rows))
     last = rows[-1]
     return Outcome(rows, last.step, last.seconds, math.nan, 0, found.interrupted)
+
+
+def _curve(folder: Path) -> list[Row]:
+    from rtsim.learning.runs import CURVE, read_curve
+
+    return read_curve(folder / CURVE) if (folder / CURVE).exists() else []
 
 
 def _notes(live: LivePlan, found: LiveTraining, seed: int) -> None:

@@ -20,7 +20,7 @@ DEFAULT_STEPS = 100_000
 #: Rows of a curve, if not said otherwise.
 ROWS = 200
 #: Flags that say nothing of what is trained.
-BESIDE = ("out", "steps", "seeds", "resume", "live", "video", "tensorboard", "json", "config")
+BESIDE = ("out", "steps", "seeds", "resume", "live", "plot", "video", "tensorboard", "json", "config")
 #: Presets by what stands before the colon, or the parenthesis, of an environment's name; all others': ``cartpole``.
 PRESET_OF = {
     "blocks": "game-boy",

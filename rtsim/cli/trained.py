@@ -7,44 +7,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rtsim.cli import render
+from rtsim.cli.trained_tables import LAST, REFERENCE_STEPS, last_tenth, mean, parts, percent, tables
 from rtsim.errors import InvalidValue
 
 if TYPE_CHECKING:
     from rtsim.learning import Outcome, Plan, Reference, Row
 
-#: Lines of the printed curve.
-LINES = 10
-#: Share of the training whose scores are told beside those of the whole.
-LAST = 0.1
-CAPTIONS = (
-    f"score: mean reward of the episodes that ended; last {LAST:.0%}: of those in the last {LAST:.0%} of the training",
-    "delay: mean age of what actions were chosen on; inaction: share of the steps on which the default policy acted",
-    "stale: mean updates landed between an inference's start and its action; their staleness: while one was computed",
-    "virtual/real: how much faster than the environment's own rate the training ran",
-    "noop, random: players that learn nothing and are never late",
-)
-
-
-#: Most environment steps of each reference: a second or two.
-REFERENCE_STEPS = 3_000
 #: Episodes shorter than so many mean delays hardly see an action that was chosen in them.
 FEWEST_DELAYS = 2
+#: Most points of a drawn curve: episodes' scores scatter more the fewer a point is the mean of.
+DRAWN = 25
 
 
-def tell(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, as_data: bool) -> None:
-    """Print what came of trainings, as tables or JSON, and on stderr if they could hardly learn anything."""
-    references = [] if interrupted else _references(plan)
+def tell(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, as_data: bool) -> list[Reference]:
+    """Print what came of trainings, as tables or JSON, and on stderr if they could hardly learn anything.
+
+    Returns
+    -------
+    list of Reference
+        The players that were told beside them; none of a training that was interrupted.
+    """
+    references = [] if interrupted else players(plan)
     with render.printing():
         if as_data:
             render.dump(as_json(plan, outcomes, interrupted, references))
         else:
             tables(plan, outcomes, references)
-    warning = too_late([_last(found.rows) for found in outcomes.values()])
+    warning = too_late([last_tenth(found.rows) for found in outcomes.values()])
     if warning:
         render.note(f"rtsim: {warning}")
+    return references
 
 
-def _references(plan: Plan) -> list[Reference]:
+def players(plan: Plan) -> list[Reference]:
     """How a noop and a random player fare, which are never late."""
     from rtsim.envs.worlds import environment
     from rtsim.errors import RtsimError
@@ -73,120 +68,20 @@ def too_late(rows: list[Row]) -> str:
     rows : list of Row
         One for each seed.
     """
-    length = _mean([row.length for row in rows])
-    delay = _mean([row.delay for row in rows])
+    length = mean([row.length for row in rows])
+    delay = mean([row.delay for row in rows])
     if math.isnan(length) or length >= FEWEST_DELAYS * delay:  # delay nan: no action ever acted
         return ""
     late = "no action came in time" if math.isnan(delay) else f"actions are {delay:.3g} steps late"
     return (
         f"episodes last {length:.3g} steps and {late} (means of the last {LAST:.0%} of the training), so the agent "
-        f"acts on few of its steps ({_percent(_mean([row.inaction for row in rows]))} inaction) and can hardly learn; "
+        f"acts on few of its steps ({percent(mean([row.inaction for row in rows]))} inaction) and can hardly learn; "
         "give a shorter --inference-time, a lower --fps, or an environment with longer episodes"
     )
 
 
-def tables(plan: Plan, outcomes: dict[int, Outcome], references: list[Reference]) -> None:
-    """A line per seed and per reference, and how the reward grew."""
-    from rtsim.learning import overall
-    from rtsim.timing import units
-
-    rows = []
-    for seed, found in outcomes.items():
-        row, last = overall(found.rows), _last(found.rows)
-        rows.append(
-            [
-                str(seed),
-                str(found.steps),
-                units.show(found.seconds),
-                _digits(row.reward),
-                _digits(row.reward_rate),
-                _digits(row.score),
-                _digits(last.score),
-                _percent(row.inaction),
-                _percent(row.non_noop),
-                _digits(row.delay),
-                _digits(row.staleness),
-                str(row.updates),
-                _digits(row.gradient_staleness),
-                "-" if math.isnan(found.virtual_to_real) else f"{found.virtual_to_real:.3g}x",
-            ]
-        )
-    columns = [
-        "seed", "steps", "time", "reward", "reward/s", "score", f"last {LAST:.0%}", "inaction", "non-noop",
-        "delay (steps)", "stale (updates)", "updates", "their staleness", "virtual/real",
-    ]  # fmt: skip
-    for each in references:
-        told = [each.player, str(each.steps), units.show(each.seconds), *map(_digits, each[3:5]), _digits(each.score)]
-        rows.append(told + ["-"] * (len(columns) - len(told)))
-    render.table(f"Training in {plan.env}, {plan.scenario.rule}", columns, rows)
-    for text in CAPTIONS if references else CAPTIONS[:-1]:
-        render.line(text)
-    render.line("")
-    curve = _curve(outcomes)
-    columns = ["environment time", "steps", "reward/s [95 %]", "score [95 %]", "inaction", "non-noop", "evaluation"]
-    render.table("Reward against time, between one line and the next", columns, curve, left=0)
-    few = "" if len(outcomes) > 1 else "; one seed has none"
-    render.line(f"means over the seeds; [95 %]: their Student t interval{few}")
-
-
-def _curve(outcomes: dict[int, Outcome]) -> list[list[str]]:
-    """Means over the seeds, in ten parts."""
-    from rtsim.learning import overall
-    from rtsim.timing import units
-
-    curves = [found.rows for found in outcomes.values()]
-    count = min(map(len, curves), default=0)
-    lines = []
-    edges = sorted({round(count * part / LINES) for part in range(LINES + 1)})
-    for begin, end in zip(edges, edges[1:], strict=False):
-        parts = [overall(rows[begin:end], rows[begin - 1] if begin else None) for rows in curves]
-        lines.append(
-            [
-                units.show(parts[0].seconds),
-                str(parts[0].step),
-                _with_interval([part.reward_rate for part in parts]),
-                _with_interval([part.score for part in parts]),
-                _percent(_mean([part.inaction for part in parts])),
-                _percent(_mean([part.non_noop for part in parts])),
-                _with_interval([part.evaluation for part in parts]),
-            ]
-        )
-    return lines
-
-
-def _last(rows: list[Row]) -> Row:
-    from rtsim.learning import overall
-
-    first = max(len(rows) - max(round(len(rows) * LAST), 1), 0)
-    return overall(rows[first:], rows[first - 1] if first else None)
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
-
-
-def _with_interval(values: list[float]) -> str:
-    from rtsim.intervals import mean_interval
-
-    known = [value for value in values if not math.isnan(value)]
-    if not known:
-        return "-"
-    mean, interval = mean_interval(known)
-    return _digits(mean) if interval is None else f"{_digits(mean)} [{_digits(interval[0])}, {_digits(interval[1])}]"
-
-
-def _digits(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4g}"
-
-
-def _percent(value: float) -> str:
-    return render.percent(None if math.isnan(value) else value)
-
-
 def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, references: list[Reference]) -> dict[str, Any]:
     """The same numbers, and the whole curves; null where there is no value. Times in s, delays in steps."""
-    from rtsim.learning import overall
 
     def values(row: Row | Reference) -> dict[str, Any]:
         return {name: _known(value) for name, value in row._asdict().items()}
@@ -202,8 +97,8 @@ def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, referen
                 "seconds": found.seconds,
                 "virtual_to_real": _known(found.virtual_to_real),
                 "steps_before_the_first_action": found.nobodys_steps,
-                "overall": values(overall(found.rows)),
-                "last_tenth": values(_last(found.rows)),
+                "overall": values(found.overall),
+                "last_tenth": values(last_tenth(found.rows)),
                 "curve": [values(row) for row in found.rows],
             }
             for seed, found in outcomes.items()
@@ -214,6 +109,20 @@ def as_json(plan: Plan, outcomes: dict[int, Outcome], interrupted: bool, referen
 
 def _known(value: float | str) -> float | str | None:
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def draw(plan: Plan, curves: dict[int, list[Row]], references: list[Reference], path: str) -> None:
+    """The curves, by seed, as a picture with its data beside it."""
+    from rtsim.pictures import figure_of, plot_training, save_figure, style, training_rows
+
+    if not any(curves.values()):
+        render.note("rtsim: no row of the curve is complete yet, so there is nothing to draw; give fewer --row-steps")
+        return
+    drawn = {seed: parts(rows, DRAWN) for seed, rows in curves.items()}
+    title = f"{plan.env}: {style.headline(plan.scenario.to_json(), plan.scenario.workers)}"
+    axes = plot_training(drawn, references, rule=str(plan.scenario.rule), title=title)
+    for written in save_figure(figure_of(axes), path, training_rows(drawn, references)):
+        render.wrote(written)
 
 
 def check_pictures(name: str) -> None:

@@ -53,6 +53,21 @@ def noop_of(env: gymnasium.Env[Any, Any]) -> Any:
     return neutral(env.action_space) if own is None or callable(own) else own
 
 
+def noop_known(env: gymnasium.Env[Any, Any]) -> bool:
+    """Whether the environment says itself that the action of :func:`noop_of` does nothing.
+
+    By ``noop``, or, as Atari's do, by calling the first of its actions NOOP.
+
+    >>> noop_known(gymnasium.make("CartPole-v1"))  # its first action pushes to the left
+    False
+    """
+    own = getattr(env.unwrapped, "noop", None)
+    if own is not None and not callable(own):
+        return True
+    names = getattr(env.unwrapped, "get_action_meanings", None)
+    return callable(names) and [str(name).upper() for name in names()][:1] == ["NOOP"]
+
+
 def default_of(policy: str | Callable[[Any], Any], space: gymnasium.Space[Any], noop: Any, seed: int) -> Default:
     """A default policy by name, or a function of the observation.
 

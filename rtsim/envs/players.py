@@ -177,7 +177,21 @@ def _worth(board: Rows, piece: int, places: Sequence[Place]) -> NDArray[np.float
 
 
 class Walk:
-    """Takes a shortest way to the goal."""
+    """Takes a shortest way to the goal: in one go, or, once it has strayed from it, tile by tile.
+
+    Asked late, it walks past every turning, as a button is held until the turning has been seen, and would pace up and
+    down before it for ever. That it has strayed shows in the places seen in this maze: they are no longer one shortest
+    way, which ends where it stands. From then on it holds the button for the length of one step in every
+    :attr:`PERIOD` frames and waits to see the step done, which works while actions are at most :attr:`LATEST` frames
+    late. Never late, it never strays.
+    """
+
+    #: Frames that a step takes, in which no button is listened to.
+    STEP = 4
+    #: A prime, and moved on by a frame now and then, so that who looks only every so many frames finds the right ones.
+    PERIOD, DRIFT = 17, 256
+    #: A step may begin STEP - 1 frames into its turn, and must have been seen when the next turn begins.
+    LATEST = PERIOD - 2 * STEP + 1
 
     def __init__(self) -> None:
         self._known: tuple[bytes, NDArray[np.int64]] = (b"", np.zeros((0, 0), np.int64))
@@ -187,12 +201,18 @@ class Walk:
         if not layout.read(memory, "playing"):
             return NOOP
         x, y, goal_x, goal_y = (layout.read(memory, n) for n in ("player_x", "player_y", "goal_x", "goal_y"))
-        passable = _screen(memory) != tiles.numbers()["WALL"]
+        screen = _screen(memory)
+        passable = screen != tiles.numbers()["WALL"]
         passable[0] = False  # the numbers
         key = passable.tobytes() + bytes((goal_x, goal_y))
         if self._known[0] != key:
             self._known = key, _distances(passable, goal_x, goal_y)
         distances = self._known[1]
+        frames = layout.read(memory, "frames")
+        if (frames + frames // self.DRIFT) % self.PERIOD >= self.STEP:
+            seen = np.sort(distances[1:][screen[1:] == tiles.numbers()["SEEN"]])
+            if not np.array_equal(seen, distances[y, x] + np.arange(len(seen))):
+                return NOOP  # it has strayed, and waits
         for button, (dx, dy) in _STEPS.items():
             if 0 <= distances[y + dy, x + dx] < distances[y, x]:
                 return _ACTION[button]

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -64,6 +64,22 @@ class Ahead:
     ended: float
 
 
+class Drift(NamedTuple):
+    """A delay at which the second half of the runs earns something else than the first.
+
+    Attributes
+    ----------
+    delay_steps : int or None
+        None: the default policy.
+    first, second : float
+        Mean reward per step of the halves.
+    """
+
+    delay_steps: int | None
+    first: float
+    second: float
+
+
 @dataclass(frozen=True)
 class Predictability:
     """What :func:`measure` found.
@@ -87,6 +103,8 @@ class Predictability:
         ``rtsim plan --delay-curve`` reads.
     interrupted : bool
         A KeyboardInterrupt ended it early.
+    drift : Drift or None
+        Where the curve depends on the length of the runs most clearly, if it does anywhere.
     """
 
     env: str
@@ -100,6 +118,7 @@ class Predictability:
     rewards: Effective
     curve: DelayCurve
     interrupted: bool = False
+    drift: Drift | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values of all that was found."""
@@ -119,6 +138,7 @@ class Predictability:
             "p_of_rewards_fits": None if self.rewards.value is None else self.misfit is None,
             "predictable": ahead,
             "delay_curve": self.curve.to_json(),
+            "drift": None if self.drift is None else self.drift._asdict(),
         }
 
     def fitted(self, delay: float) -> float | None:
@@ -203,7 +223,7 @@ def measure(
     def late(run: int) -> Floats:
         report("acting late", run, effort.runs)
         delays = (0, *effort.delays, None)
-        return np.array([late_reward(world, policy, k, effort.steps, (effort.seed, RUN, run)) for k in delays])
+        return np.array([_late_halves(world, policy, k, effort.steps, (effort.seed, RUN, run)) for k in delays])
 
     values, stopped = _until(at, effort.states, begun + effort.seconds / 2)
     rewards, stopped_late = _until(late, effort.runs, -math.inf if stopped else begun + effort.seconds)
@@ -224,8 +244,9 @@ def _until(item: Callable[[int], Floats], number: int, end: float) -> tuple[list
     return found, False
 
 
-def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -> Predictability:
-    """``found`` (states, default or policy, delays, the numbers of a branch) and ``rewards`` (runs, delays + 2)."""
+def _result(world: Restorable, effort: Effort, found: Floats, sums: Floats) -> Predictability:
+    """``found`` (states, default or policy, delays, numbers of a branch) and ``sums`` (runs, delays + 2, halves)."""
+    rewards = sums.sum(axis=2) / effort.steps
     points = [
         Ahead(
             under,
@@ -263,7 +284,29 @@ def _result(world: Restorable, effort: Effort, found: Floats, rewards: Floats) -
         best_action=effective(BEST),
         rewards=found_p,
         curve=curve,
+        drift=_drift(sums, effort, [width for _, width in (*late, default)]),
     )
+
+
+def _drift(sums: Floats, effort: Effort, widths: list[float]) -> Drift | None:
+    """The delay whose halves differ by the most standard errors, if they clearly do.
+
+    That is: by more than ``widths``, half the widths of the curve's intervals, and by more than chance leaves at any of
+    the delays in 5 % of cases. Where all runs are alike nothing is known of chance.
+    """
+    half = effort.steps // 2
+    if not half:
+        return None
+    halves = sums / [half, effort.steps - half]
+    changes = halves[..., 1] - halves[..., 0]
+    mean, error = changes.mean(axis=0), changes.std(axis=0, ddof=1) / math.sqrt(len(changes))
+    away = np.divide(np.abs(mean), error, out=np.zeros_like(mean), where=error > 0)
+    away[np.abs(mean) <= widths] = 0.0
+    j = int(away.argmax())
+    if away[j] <= stats.t.ppf(1 - 0.025 / len(mean), len(changes) - 1):
+        return None
+    first, second = halves[:, j].mean(axis=0).tolist()
+    return Drift((0, *effort.delays, None)[j], first, second)
 
 
 def _mean(rewards: Floats) -> tuple[float, float]:
@@ -290,11 +333,16 @@ def late_reward(world: Restorable, policy: Policy, delay: int | None, steps: int
     >>> round(found, 1), round(exact, 1)
     (0.8, 0.8)
     """
+    return float(_late_halves(world, policy, delay, steps, key).sum()) / steps
+
+
+def _late_halves(world: Restorable, policy: Policy, delay: int | None, steps: int, key: tuple[int, ...]) -> Floats:
+    """The rewards of :func:`late_reward` summed over the first steps // 2 steps, and over the others."""
     seed = seed_of(*key)
     random = np.random.default_rng([seed, 1])
     world.reset(seed)
     pending: deque[int | None] = deque()
-    total, before = 0.0, delay or 0
+    totals, before = np.zeros(2), delay or 0
     for step in range(steps + before):
         if world.ended:
             world.next_episode()
@@ -304,5 +352,6 @@ def late_reward(world: Restorable, policy: Policy, delay: int | None, steps: int
             pending.append(policy(world, random))
             action = pending.popleft() if len(pending) > delay else None
         reward = world.step(action)
-        total += reward if step >= before else 0.0
-    return total / steps
+        if step >= before:
+            totals[int(step - before >= steps // 2)] += reward
+    return totals

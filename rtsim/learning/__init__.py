@@ -17,6 +17,7 @@ gradient lands (:meth:`Learner.apply`).
 from rtsim.learning.agents import DQN, Rainbow, make
 from rtsim.learning.checkpoint import load, memory_file, save
 from rtsim.learning.curve import Row, overall
+from rtsim.learning.evaluation import Agent, Fared, agent_of, compare_agents
 from rtsim.learning.learner import Gradient, Learner, Parameters, merged
 from rtsim.learning.memory import Batch, Memory, Recent
 from rtsim.learning.prioritised import Prioritised, SumTree
@@ -24,22 +25,27 @@ from rtsim.learning.references import Reference, reference
 from rtsim.learning.reservoir import Reservoir
 from rtsim.learning.runs import Outcome, Plan, begin, plan_in, read_curve, train
 from rtsim.learning.scheduled import ScheduledTraining
+from rtsim.learning.scores import Extent, Played
 from rtsim.learning.settings import PRESETS, Settings
-from rtsim.learning.timed import evaluate_scheduled
+from rtsim.learning.timed import evaluate_scheduled, play
 from rtsim.learning.training import Episode, Training, evaluate, prepare, train_plain
 from rtsim.learning.transitions import Transitions
 
 __all__ = [
     "DQN",
     "PRESETS",
+    "Agent",
     "Batch",
     "Episode",
+    "Extent",
+    "Fared",
     "Gradient",
     "Learner",
     "Memory",
     "Outcome",
     "Parameters",
     "Plan",
+    "Played",
     "Prioritised",
     "Rainbow",
     "Recent",
@@ -51,7 +57,9 @@ __all__ = [
     "SumTree",
     "Training",
     "Transitions",
+    "agent_of",
     "begin",
+    "compare_agents",
     "evaluate",
     "evaluate_scheduled",
     "load",
@@ -60,6 +68,7 @@ __all__ = [
     "merged",
     "overall",
     "plan_in",
+    "play",
     "prepare",
     "read_curve",
     "reference",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from rtsim.envs.default_policies import noop_of
 from rtsim.envs.faults import faults_of, reward_of
 from rtsim.learning.draws import episode_seed
 from rtsim.learning.episodes import Env
+from rtsim.learning.scores import Count, Extent, Played
 
 PLAYERS = ("noop", "random")
 
@@ -50,7 +50,7 @@ class Reference(NamedTuple):
     length: float
 
 
-def played(env: Env, player: str, seed: int) -> Iterator[Step]:
+def played(env: Env, player: str, seed: int, first: int = 0) -> Iterator[Step]:
     """Step for step, without end; every episode begins as the training's of that seed and number does.
 
     Parameters
@@ -58,6 +58,8 @@ def played(env: Env, player: str, seed: int) -> Iterator[Step]:
     env : gymnasium.Env
     player : {"noop", "random"}
     seed : int, >= 0
+    first : int, >= 0
+        Number of the first episode.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def played(env: Env, player: str, seed: int) -> Iterator[Step]:
     """
     noop: Any = noop_of(env)
     chance, actions = np.random.default_rng([seed, 1]), int(getattr(env.action_space, "n", 0))
-    episode, over = 0, True
+    episode, over = first, True
     while True:
         with faults_of(env):
             if over:
@@ -102,22 +104,43 @@ def reference(env: Env, player: str, seed: int, steps: int, step_time: float) ->
     >>> found.reward_rate, found.length == found.score < 12
     (50.0, True)
     """
-    rewards, scores, lengths = 0.0, [], []
-    score, length = 0.0, 0
-    for _, found in zip(range(steps), played(env, player, seed), strict=False):
-        rewards, score, length = rewards + found.reward, score + found.reward, length + 1
-        if found.over:
-            scores.append(score)
-            lengths.append(length)
-            score, length = 0.0, 0
+    found = fared(env, player, seed, Extent(steps=steps))
     seconds = steps * step_time
-    return Reference(
-        player,
-        steps,
-        seconds,
-        rewards,
-        rewards / seconds,
-        len(scores),
-        float(np.mean(scores)) if scores else math.nan,
-        float(np.mean(lengths)) if lengths else math.nan,
-    )
+    rate = found.reward / seconds
+    return Reference(player, steps, seconds, found.reward, rate, len(found.scores), found.score, found.length)
+
+
+def fared(
+    env: Env,
+    player: str,
+    seed: int,
+    extent: Extent,
+    first: int = 0,
+    on_step: Callable[[Count], None] | None = None,
+) -> Played:
+    """How a player fares; all its steps count as its own, none of them late.
+
+    Parameters
+    ----------
+    env, player, seed, first :
+        As for :func:`played`.
+    extent : Extent
+    on_step : callable, optional
+        Called after every step with what was counted so far.
+
+    Raises
+    ------
+    InvalidValue
+        If the environment fails.
+    """
+    count = Count(extent)
+    while not count.done:
+        count.begin()
+        # An episode that is cut is followed by the next one, from a seed of its own.
+        for step in played(env, player, seed, first + len(count.played.scores)):
+            count.step(step.reward, step.over, 0)
+            if on_step is not None:
+                on_step(count)
+            if count.done or count.over:
+                break
+    return count.played

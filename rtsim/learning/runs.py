@@ -21,7 +21,7 @@ from rtsim.envs.default_policies import NAMES
 from rtsim.envs.worlds import environment, lent
 from rtsim.errors import FileProblem, InvalidValue, RtsimError, UnknownName, read_text, write_atomically
 from rtsim.learning import checkpoint as files
-from rtsim.learning.curve import Row
+from rtsim.learning.curve import Row, overall
 from rtsim.learning.demonstrations import expected_delay, learn_from_player
 from rtsim.learning.episodes import Env
 from rtsim.learning.scheduled import ScheduledTraining
@@ -141,6 +141,8 @@ class Outcome(NamedTuple):
     nobodys_steps : int
         Environment steps before the first action of their episode: their rewards are nobody's.
     interrupted : bool
+    rest : Row, optional
+        Of the steps after the last row of the curve, which are too few for one, or more than were asked for.
     """
 
     rows: list[Row]
@@ -149,6 +151,12 @@ class Outcome(NamedTuple):
     virtual_to_real: float
     nobodys_steps: int
     interrupted: bool
+    rest: Row | None = None
+
+    @property
+    def overall(self) -> Row:
+        """One row for all of its steps."""
+        return overall(self.rows if self.rest is None else [*self.rows, self.rest])
 
 
 def train(
@@ -240,6 +248,8 @@ def _trained(
             passed / real if passed > 0 else math.nan,
             training.transitions.nobodys_steps,
             stopped and training.steps < plan.steps,
+            # After rows beyond the steps asked for, which are left out, it would not follow those that are told.
+            training.rest if len(rows) == len(training.rows) else None,
         )
     finally:
         env.close()

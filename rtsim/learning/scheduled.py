@@ -125,6 +125,11 @@ class ScheduledTraining:
         """Environment time."""
         return self._time_ns / units.NS
 
+    @property
+    def rest(self) -> Row | None:
+        """The steps since the last row of the curve; None if there are none."""
+        return self._tally.row(self.steps, self.seconds) if self._tally.steps else None
+
     def run(
         self,
         steps: int,

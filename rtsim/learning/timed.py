@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,10 @@ from rtsim.envs.scheduled import TIMING, ScheduledEnv
 from rtsim.errors import InvalidValue
 from rtsim.learning.episodes import Env, Episodes
 from rtsim.learning.learner import Learner, Parameters
+from rtsim.learning.scores import Count, Extent, Played, Watch
 from rtsim.learning.training import EVALUATION
 from rtsim.scenario import Scenario
 from rtsim.timing.composite import draws_exploration
-
-#: Environment steps after which an evaluation's episode is over at the latest.
-LONGEST_EVALUATION = 20_000
 
 
 def check_rule(scenario: Scenario) -> None:
@@ -57,6 +56,67 @@ def world(env: Env, scenario: Scenario, listener: Any = None, default_policy: An
     )
 
 
+def play(
+    env: Env,
+    scenario: Scenario,
+    choose: Callable[[Any], int],
+    seed: int,
+    extent: Extent,
+    default_policy: Any = "noop",
+    on_decision: Callable[[Count], None] | None = None,
+) -> Played:
+    """Play under a scenario, without learning.
+
+    Parameters
+    ----------
+    env : gymnasium.Env
+        With finitely many actions, counted from 0.
+    scenario : Scenario
+        Its learning takes no time here. Where a law draws that an action is random, it is.
+    choose : callable(observation) -> action
+        Asked once per inference.
+    seed : int, >= 0
+        Of the episodes: the same ones whoever plays, and none of those that trainings with this seed learn from.
+    extent : Extent
+    default_policy : {"noop", "repeat", "random"}
+    on_decision : callable, optional
+        Called after every decision with what was counted so far.
+
+    Returns
+    -------
+    Played
+        Of every environment step and episode, those that end before an inference has begun in them included.
+
+    Examples
+    --------
+    An inference takes two steps, so every second step is the default policy's (0, to the left), and no action is newer:
+
+    >>> import gymnasium
+    >>> scenario = Scenario("sequential", "40ms", step_time="50fps")
+    >>> found = play(gymnasium.make("CartPole-v1"), scenario, lambda observation: 1, 0, Extent(steps=100))
+    >>> found.inaction > 0.5, found.delay, found.reward
+    (True, 2.0, 100.0)
+    """
+    count = Count(extent)
+    explores = draws_exploration(scenario.inference_time)
+    chance = np.random.default_rng([seed, extent.episodes])
+    actions = int(getattr(env.action_space, "n", 0))
+    quiet = scenario.with_(learning_time=None, learners=1)
+    timed = world(Episodes(env, seed, EVALUATION), quiet, Watch(count), default_policy)
+    while not count.done:
+        count.begin()
+        observation, info = timed.reset()
+        ended = False
+        while not (ended or count.over or count.done):
+            random = explores and info["component"] == 0
+            action = int(chance.integers(actions)) if random else choose(observation)
+            observation, _, terminated, truncated, info = timed.step(action)
+            ended = terminated or truncated
+            if on_decision is not None:
+                on_decision(count)
+    return count.played
+
+
 def evaluate_scheduled(
     env: Env, learner: Learner, scenario: Scenario, episodes: int, parameters: Parameters | None = None
 ) -> NDArray[np.float64]:
@@ -70,7 +130,7 @@ def evaluate_scheduled(
     scenario : Scenario
         Its learning takes no time here.
     episodes : int, >= 1
-        Each of at most :data:`LONGEST_EVALUATION` environment steps, the same ones every time.
+        Each of at most :data:`~rtsim.learning.scores.LONGEST_EVALUATION` environment steps, the same ones every time.
     parameters : Parameters, optional
         By default the present ones.
 
@@ -78,23 +138,10 @@ def evaluate_scheduled(
     -------
     float64, shape (episodes,)
     """
-    scores = np.zeros(episodes)
-    parameters = parameters or learner.parameters
-    explores = draws_exploration(scenario.inference_time)
-    chance = np.random.default_rng([learner.seed, episodes])
+    used = parameters or learner.parameters
     learner.network.eval()
     try:
-        timed = world(Episodes(env, learner.seed, EVALUATION), scenario.with_(learning_time=None, learners=1))
-        for k in range(episodes):
-            observation, info = timed.reset()
-            begun = info["observation_step"]
-            ended = False
-            while not ended:
-                random = explores and info["component"] == 0
-                action = int(chance.integers(learner.actions)) if random else learner.best(observation, parameters)
-                observation, reward, terminated, truncated, info = timed.step(action)
-                scores[k] += reward
-                ended = terminated or truncated or info["observation_step"] - begun >= LONGEST_EVALUATION
+        found = play(env, scenario, lambda seen: learner.best(seen, used), learner.seed, Extent(episodes))
     finally:
         learner.network.train()
-    return scores
+    return np.array(found.scores)

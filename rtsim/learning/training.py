@@ -189,19 +189,30 @@ def prepare(
     FileProblem
         If the checkpoint exists already, or there is no room for the memory.
     """
-    space, actions = env.observation_space, env.action_space
-    if not isinstance(actions, gymnasium.spaces.Discrete) or actions.start != 0:
-        raise InvalidValue(f"action space {actions} must be Discrete, counted from 0")
-    if not isinstance(space, gymnasium.spaces.Box):
-        raise InvalidValue(f"observation space {space} must be a Box: arrays of one shape")
-    dtype = np.uint8 if space.dtype in (np.uint8, np.bool_) else np.float32
+    shape, dtype, actions = spaces_of(env)
     path, spare = None, 0
     if checkpoint is not None:
         if Path(checkpoint).exists():
             raise FileProblem(f"checkpoint {str(checkpoint)!r} exists; resume it, or give another name")
         # Each decision writes one row and each episode one more: hardly ever twice as many as decisions.
         path, spare = files.memory_file(checkpoint), min(2 * every, max(1_000, settings.capacity // 8))
-    return make(settings, space.shape, dtype, int(actions.n), seed, device, path, spare)
+    return make(settings, shape, dtype, actions, seed, device, path, spare)
+
+
+def spaces_of(env: Env) -> tuple[tuple[int, ...], Any, int]:
+    """Shape and dtype of what a learner sees of an environment, and how many actions it has.
+
+    Raises
+    ------
+    InvalidValue
+        If the environment's actions or observations are none that the learners know.
+    """
+    space, actions = env.observation_space, env.action_space
+    if not isinstance(actions, gymnasium.spaces.Discrete) or actions.start != 0:
+        raise InvalidValue(f"action space {actions} must be Discrete, counted from 0")
+    if not isinstance(space, gymnasium.spaces.Box):
+        raise InvalidValue(f"observation space {space} must be a Box: arrays of one shape")
+    return space.shape, np.uint8 if space.dtype in (np.uint8, np.bool_) else np.float32, int(actions.n)
 
 
 def evaluate(

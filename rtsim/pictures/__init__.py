@@ -25,6 +25,7 @@ from rtsim.pictures.scaling import plot_scaling, scaling_rows
 from rtsim.pictures.style import figure_of
 from rtsim.pictures.timeline import plot_timeline, timeline_rows
 from rtsim.pictures.trace import chrome_trace, write_trace
+from rtsim.pictures.training import plot_training, training_rows
 
 __all__ = [
     "agreement_rows",
@@ -53,6 +54,7 @@ __all__ = [
     "plot_scaling",
     "plot_scores",
     "plot_timeline",
+    "plot_training",
     "predictability_rows",
     "regret_rate_rows",
     "regret_rows",
@@ -60,5 +62,6 @@ __all__ = [
     "save_figure",
     "scaling_rows",
     "timeline_rows",
+    "training_rows",
     "write_trace",
 ]

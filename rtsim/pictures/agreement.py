@@ -124,7 +124,7 @@ def _legend(figure: Figure) -> None:
     simulated = Line2D([], [], color="#555555", marker="|", markersize=11, markeredgewidth=2.2, linewidth=5, alpha=0.6)
     live = Line2D([], [], color="black", **_square())
     names = [
-        "simulated from the profile of other runs, 99 % interval of the mean",
+        "simulated, 99 % interval of the mean",
         "live, 99 % interval of the mean of the runs",
     ]
     figure.legend([simulated, live], names, loc="outside upper left", frameon=False, fontsize="small", ncols=2)
@@ -171,7 +171,7 @@ def plot_delays(plans: Sequence[Plan]) -> Figure:
         )
         ax.set_xlabel("delay (steps)")
         ax.set_ylim(bottom=0)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         style.plain(ax, legend=False)
     for row in grid:
         row[0].set_ylabel("share of the agent's steps")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-#: Bottom of the picture, a little below 0, so that markers at 0 are whole.
-FLOOR = -0.02
+#: Room below 0 and above the highest value, as shares of it, so that markers are whole.
+BELOW, ABOVE = 0.02, 0.06
 
 
 class Row(Protocol):
@@ -142,24 +142,42 @@ def plot_inaction(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
 
     offsets: dict[str, float] = dict(zip(series, spread.tolist(), strict=True))
 
+    top = _top(comparison.rows)
     _draw_capacity(ax, comparison, series, looks, edges, offsets)
     for key, rows in series.items():
         _draw_series(ax, rows, looks[key], _label(key, comparison.required_workers.get(key)), offsets[key])
     _draw_theory(ax, series, offsets, edges)
     _draw_required(ax, comparison, looks, edges, offsets)
 
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(counts) <= 8:
         ax.set_xticks(counts)
+    # Where there is no number the stroke has a tick of its own; the legend has its number.
+    ax.xaxis.set_minor_locator(FixedLocator(list(_required(comparison, edges).values())))
     ax.set_xlim(*edges)
-    ax.set_ylim(FLOOR, 1.02)
+    ax.set_ylim(-BELOW * top, min((1 + ABOVE) * top, 1 + BELOW))
     ax.set_xlabel("inference workers $N_I$")
     ax.set_ylabel("inaction fraction")
     ax.set_title(_title(comparison), loc="left", fontsize="small")
     style.plain(ax)
     return ax
+
+
+def _top(rows: Sequence[Row]) -> float:
+    """The highest that is drawn of inaction, its intervals, theory and limits, at most 1."""
+    values: list[float] = []
+    for row in rows:
+        interval = row.inaction_fraction_ci95 or (0.0, 0.0)
+        values += [row.inaction_fraction, interval[1], row.theory_inaction_fraction or 0.0, row.capacity_limit]
+    return min(max(values), 1.0) or 1.0
+
+
+def _required(comparison: Comparison, edges: tuple[float, float]) -> dict[str, int]:
+    """Numbers of workers that a search found, by algorithm, as far as they lie in the picture."""
+    found = {key: required.workers for key, required in comparison.required_workers.items()}
+    return {key: n for key, n in found.items() if n is not None and edges[0] <= n <= edges[1]}
 
 
 def _label(key: str, required: Required | None) -> str:
@@ -242,7 +260,7 @@ def _draw_capacity(
             at,
             # With one number of workers the axis is no scale: algorithms stand side by side on it.
             [limit(workers if len(counts) > 1 else min(counts)) for workers in at],
-            FLOOR,
+            -BELOW,
             color="#000000",
             alpha=0.10,
             linewidth=0,
@@ -305,11 +323,11 @@ def _draw_required(
     """A stroke at each required number of workers; strokes at the same place stand on each other."""
     height = 0.06
     stacked: dict[float, int] = {}
+    found = _required(comparison, edges)
     for key, look in looks.items():
-        required = comparison.required_workers.get(key)
-        if required is None or required.workers is None or not edges[0] <= required.workers <= edges[1]:
+        if key not in found:
             continue
-        at = required.workers + offsets[key]
+        at = found[key] + offsets[key]
         level = stacked.get(at, 0)
         stacked[at] = level + 1
         ax.plot(
@@ -322,3 +340,5 @@ def _draw_required(
             zorder=2.1,
             gid=f"required {key}",
         )
+    if stacked:
+        ax.plot([], [], color="#888888", linewidth=3, label="stroke at the bottom: $N_I^*$")

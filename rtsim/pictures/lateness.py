@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: What is later than this is a missed deadline in rtsim play, ns.
 MISSED_NS = 1_000_000
+#: Where the axis begins, µs: nobody minds less, and 0, which many steps have, is no place on a logarithmic axis.
+FROM_US = 0.1
 
 
 def lateness_rows(schedule: Schedule) -> list[dict[str, Any]]:
@@ -56,7 +58,7 @@ def plot_lateness(schedule: Schedule, *, ax: Axes | None = None) -> Axes:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_ylim(0.5 / len(late), 1.3)
-    ax.set_xlim(min(0.01, late[0] * 1e6), max(late[-1] * 1e6 * 2, 3e3))
+    ax.set_xlim(FROM_US, max(late[-1] * 1e6 * 2, 3e3))
     ax.set_xlabel("time after the deadline (µs)")
     ax.set_ylabel(f"share of steps later (of {len(late)})")
     ax.legend(fontsize="small", frameon=False)

@@ -54,6 +54,8 @@ REFERENCES: dict[str, dict[str, Any]] = {
     "random": {"color": style.DEFAULT_POLICY, "linestyle": ":", "linewidth": 1.6},
 }
 NO_DELAY = "no delay"
+#: One training, at which every method's line begins.
+UNDELAYED: dict[str, Any] = {"marker": "*", "markersize": 11, "linestyle": "none", "zorder": 3}
 #: Between the markers of two methods at one place, in places.
 DODGE = 0.06
 #: Every how many points of a curve there is a marker.
@@ -85,7 +87,8 @@ def plot_scores(
     """Scores against the size of the network, whose delay stands below it; one panel for each environment.
 
     Markers are means over seeds with 95 % intervals, hollow ones of the deeper networks, side by side so that none
-    hides another; bars may leave the picture. The grey lines neither learn nor are late.
+    hides another; bars may leave the picture. Every line begins at the training without delay. The grey lines neither
+    learn nor are late.
 
     Parameters
     ----------
@@ -123,12 +126,15 @@ def plot_scores(
             known = [(_rank(ranks, delay), value) for delay, value in line]
             dashes = {**style.THEORY, "linestyle": style.THEORY_DASHES[number % len(style.THEORY_DASHES)]}
             ax.plot(*zip(*known, strict=True), label=label, zorder=1.5, **dashes)
+        start = next((p for p in here if p.method == NO_DELAY and p.score is not None), None)
+        if start is not None:
+            y, bars = _bars([start])
+            ax.errorbar([0], y, yerr=bars, color=style.LEARNER, capsize=2, label=NO_DELAY, **UNDELAYED)
         for number, ((method, depth), look) in enumerate(looks.items()):
             own = [p for p in here if p.method == method and p.depth == depth and p.score is not None]
             own.sort(key=lambda p: p.delay_steps)
-            start = [p for p in here if p.method == NO_DELAY and p.score is not None]
             aside = DODGE * (number - (len(looks) - 1) / 2)
-            _errorbars(ax, [*start, *own] if own else [], ranks, look, _named(method, depth), aside)
+            _errorbars(ax, start, own, ranks, look, _named(method, depth), aside)
         best = [value for line in (optimum or {}).get(name, {}).values() for _, value in line]
         _limit(ax, [p.score for p in here], (human or {}).get(name), *best)
         _size_axis(ax, {depth: sorted(found) for depth, found in sizes.items()})
@@ -210,9 +216,9 @@ def _grid(panels: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
     columns = min(COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(5.2 * columns + 2.6, 3.4 * rows + 0.6), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     axes = dict(zip(names, grid, strict=False))
-    for ax in list(grid)[len(names) :]:
+    for ax in grid[len(names) :]:
         ax.set_visible(False)
     return figure, axes
 
@@ -256,25 +262,40 @@ def _references(ax: Axes, points: Sequence[Point], value: Any) -> None:
                 ax.axhline(value(point), label=method, zorder=1.2, **look)
 
 
+def _bars(points: Sequence[Point]) -> tuple[list[float], list[list[float]]]:
+    """Scores, and how far their intervals reach below and above them."""
+    y = [float(p.score or 0.0) for p in points]
+    ends = [p.score_ci95 or (middle, middle) for p, middle in zip(points, y, strict=True)]
+    below = [middle - low for middle, (low, _) in zip(y, ends, strict=True)]
+    return y, [below, [high - middle for middle, (_, high) in zip(y, ends, strict=True)]]
+
+
 def _errorbars(
-    ax: Axes, points: Sequence[Point], ranks: dict[int, dict[int, int]], look: style.Look, label: str, aside: float
+    ax: Axes,
+    start: Point | None,
+    points: Sequence[Point],
+    ranks: dict[int, dict[int, int]],
+    look: style.Look,
+    label: str,
+    aside: float,
 ) -> None:
+    """A method's line and markers; it begins without a mark at the training without delay, which is all methods'."""
     if not points:
         return
-    y = [float(p.score or 0.0) for p in points]
-    bars = [p.score_ci95 or (p.score, p.score) for p in points]
+    x = [aside + ranks[p.depth][p.delay_steps] for p in points]
+    y, (below, above) = _bars(points)
+    if start is not None:
+        x, y, below, above = [0.0, *x], [float(start.score or 0.0), *y], [math.nan, *below], [math.nan, *above]
     ax.errorbar(
-        [aside + (0 if p.method == NO_DELAY else ranks[p.depth][p.delay_steps]) for p in points],
+        x,
         y,
-        yerr=[
-            [m - float(low or 0.0) for m, (low, _) in zip(y, bars, strict=True)],
-            [float(high or 0.0) - m for m, (_, high) in zip(y, bars, strict=True)],
-        ],
+        yerr=[below, above],
         color=look.colour,
         linestyle=look.line,
         linewidth=1.2,
         capsize=2,
         label=label,
+        markevery=slice(int(start is not None), None),
         **look.marks(6),
     )
 

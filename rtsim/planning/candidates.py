@@ -18,6 +18,11 @@ TRIGGERED, RELEASED, EARLIEST = (50, 75, 90, 95, 99, 99.9, 99.99), (75, 95), (75
 #: Deadlines of ``earliest_deadline`` beyond the inference times, as multiples of the mean.
 MULTIPLES = (1.5, 2.0)
 CHUNKS = (2, 4, 8)
+#: What ranking these rules assumes of the network.
+ASSUMED = {
+    "chunking": "the network makes all actions of a chunk in the time of one, unless growth=X is given",
+    "pipeline": "the network can be cut into as many layers of equal time as there are workers",
+}
 #: Rules whose workers may be faster than the environment takes their actions: a queue keeps what would be overwritten.
 QUEUED, QUEUE = ("unstaggered", "exp_time"), "fifo(2)"
 #: Up to so many workers every number is simulated.

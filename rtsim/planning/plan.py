@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsim.clocks import simulate
 from rtsim.errors import InvalidValue
-from rtsim.intervals import Estimate, fraction_ci95, mean_ci95
-from rtsim.planning.candidates import Variant, every, variants, worker_numbers
+from rtsim.experiments import executors
+from rtsim.planning.candidates import ASSUMED, Variant, every, variants, worker_numbers
 from rtsim.planning.environment import Environment, Measured
 from rtsim.planning.floor import Floor, floor
 from rtsim.planning.learners import Learning
-from rtsim.planning.predict import Run, closed_form, numerical, runs, simulated, warmup
-from rtsim.planning.rows import Row, Simulated, better, fewest, front, representatives, within
+from rtsim.planning.predict import closed_form, numerical, runs, simulated, warmup
+from rtsim.planning.rows import NEAR, Row, better, fewest, front, paired, representatives, unassuming, within
+from rtsim.planning.simulations import disagrees, on_mdp, summary
 from rtsim.planning.tabular import Tabular
-from rtsim.regret import RegretCurve, reference, regret_over_seeds
 from rtsim.scenario import MAX_WORKERS, Scenario
 from rtsim.schedulers import RuleSpec
 from rtsim.timing.units import whole
@@ -31,13 +30,11 @@ SCHEMA = "rtsim.plan/1"
 LOOKS, LOOK_STEPS = 4, 1_000
 #: Largest budget of workers.
 MOST_WORKERS = 4096
-#: Variants of the short list, and rounds in which rows that then promise more are confirmed too, so many at a time.
-SHORT_LIST, ROUNDS, MORE = 12, 4, 6
+#: Variants of the short list; most rounds in which rows that then promise more are confirmed too, so many at a time.
+SHORT_LIST, ROUNDS, MORE = 12, 12, 6
 
 #: Numbers of workers in a row that better nothing, after which a rule that is simulated is left.
 IDLE = 3
-#: Points of the regret curves, one of which lies soon after the warm-up.
-POINTS = 128
 
 #: Is told what is done, and how much of how much: callable(what, done, total).
 Progress = Callable[[str, int, int], None]
@@ -137,22 +134,47 @@ class Plan:
     _weights: dict[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     @property
+    def confirmed(self) -> list[Row]:
+        """The rows that were simulated longer, among which to choose."""
+        return [row for row in self.rows if row.confirmed]
+
+    @property
     def best(self) -> Row | None:
-        """The fewest workers among the simulated rows that are as good as the best."""
-        sure = [row for row in self.rows if row.confirmed]
-        return fewest(sure, self.unsure) if sure else None
+        """The last row of the front; None if an interrupted plan has not confirmed any."""
+        return self.front[-1] if self.confirmed else None
+
+    @property
+    def cheapest(self) -> Row | None:
+        """The confirmed row with the fewest workers within 10 % of the best, itself perhaps; None without a best."""
+        if (best := self.best) is None:
+            return None
+        near = (row for row in self.confirmed if row.value <= within(best.value, NEAR))
+        return min(near, key=lambda row: (row.workers, row.value))
+
+    @property
+    def best_unassuming(self) -> Row | None:
+        """The best of the rules that assume nothing of the network; None if the best does not, or there is none."""
+        best, sure = self.best, unassuming(self.confirmed)
+        return fewest(sure, self.unsure) if best is not None and best.alg in ASSUMED and sure else None
 
     @property
     def front(self) -> list[Row]:
-        """Pareto front of workers against regret."""
-        return front(self.rows, self.best, self.unsure)
+        """Pareto front of workers against regret, of confirmed rows; an interrupted plan without any has all rows."""
+        return front(self.confirmed or self.rows, self.unsure)
 
     @property
     def representatives(self) -> list[Row]:
         """Each rule's best row, with its options; least regret first."""
         return representatives(self.rows, self.unsure)
 
-    def unsure(self, row: Row, other: Row | None = None) -> float:
+    def unsure(self, row: Row, other: Row) -> float:
+        """Half width of the 95 % interval of a difference of two regret rates, reward per second.
+
+        What the simulations leave, paired by seed, and a measured curve's own intervals; 0 where there is neither.
+        """
+        return float(np.hypot(paired(row, other), self.curve_leaves(row, other)))
+
+    def curve_leaves(self, row: Row, other: Row | None = None) -> float:
         """Half width of the 95 % interval that a measured curve leaves on a regret rate, or on a difference of two.
 
         Reward per second; 0 where the environment is no measured curve, or one without intervals.
@@ -190,14 +212,22 @@ class Plan:
         return Learning.of(self.design.base, self.design.max_learners)
 
     def to_json(self) -> dict[str, Any]:
-        """The result in the schema ``rtsim.plan/1``."""
+        """The result in the schema ``rtsim.plan/1``.
+
+        Workers have a core each: ``best_cores`` is what the best row takes, ``machine_cores`` what this process may
+        use here. ``best_without_assumptions`` is None unless the best row assumes something of the network.
+        """
         best, learning = self.best, self.learning
         return {
             "schema": SCHEMA,
             "settings": self.design.to_json(),
             "rows": [row.to_json() for row in sorted(self.rows, key=lambda row: row.value)],
             "best": None if best is None else best.to_json(),
-            "best_delay_curve_half_width_per_s": None if best is None else self.unsure(best) or None,
+            "best_delay_curve_half_width_per_s": None if best is None else self.curve_leaves(best) or None,
+            "best_cores": None if best is None else best.workers,
+            "machine_cores": executors.cores(),
+            "cheapest_within_10_percent": None if (near := self.cheapest) is None else near.to_json(),
+            "best_without_assumptions": None if (plain := self.best_unassuming) is None else plain.to_json(),
             "never_acting_per_s": self.never_acting_per_s,
             "front": [row.to_json() for row in self.front],
             "floor": asdict(self.floors[-1]),
@@ -213,8 +243,8 @@ def plan(design: PlanDesign, *, on_progress: Progress | None = None) -> Plan:
 
     Rows come by closed form, by numerical bounds, or, where there is neither, by a few short simulations; then the best
     of each variant, the Pareto front, and whatever promises more than the best confirmed one, are simulated longer.
-    Rows whose regret differs by less than half a per cent, or than the intervals of a measured delay curve tell apart,
-    count as equal, and fewer workers win.
+    Rows whose regret differs by less than half a per cent, or than their simulations and the intervals of a measured
+    delay curve tell apart, count as equal, and fewer workers win.
 
     Parameters
     ----------
@@ -256,7 +286,7 @@ def predict(design: PlanDesign, variant: Variant, workers: int) -> Row:
         steps = min(max(LOOK_STEPS, 10 * design.base.least_workers), design.base.steps)
         looked = runs(scenario, seeds, steps)
         prediction = simulated(looked)
-        short = _summary(design, looked, steps)
+        short = summary(design.environment, design.base.step_mean, looked, steps)
     parts, step = design.environment.parts(prediction.inaction, prediction.delays), design.base.step_mean
     # A curve is between its points what it is, whatever the steps come from; a policy's loss on an MDP is not.
     charged = design.environment.source == "numerical"
@@ -287,10 +317,11 @@ def confirm(design: PlanDesign, row: Row) -> Row:
     assert row.prediction is not None
     scenario, steps = row.variant.scenario(design.base, row.workers), design.base.steps
     seeds = range(design.base.seed, design.base.seed + design.seeds)
-    summary = _summary(design, runs(scenario, seeds, steps), steps)
-    if isinstance(design.environment, Tabular):
-        summary = _on_mdp(design.environment, scenario.with_(steps=warmup(scenario) + steps), seeds, summary)
-    return replace(row, simulated=summary, confirmed=True, disagrees=_disagrees(design, row, summary))
+    environment, step = design.environment, design.base.step_mean
+    found = summary(environment, step, runs(scenario, seeds, steps), steps)
+    if isinstance(environment, Tabular):
+        found = on_mdp(environment, scenario.with_(steps=warmup(scenario) + steps), seeds, found)
+    return replace(row, simulated=found, confirmed=True, disagrees=disagrees(environment, step, row, found))
 
 
 def _look(found: Plan, on_progress: Progress) -> None:
@@ -316,97 +347,29 @@ def _confirm(found: Plan, on_progress: Progress) -> None:
     design = found.design
     if not found.rows:
         raise NoPlan(f"no rule given can do with {design.max_workers} workers; a pipeline takes one for each layer")
-    wanted = found.representatives
-    if not (isinstance(design.environment, Tabular) and not design.environment.free):
-        wanted = wanted[:SHORT_LIST]
-    wanted += [row for row in found.front if row not in wanted]
     for _ in range(ROUNDS):
+        wanted = _promising(found)
+        if not wanted:
+            return
         for number, row in enumerate(wanted):
             on_progress(f"simulating {row.key}, {row.workers} workers", number, len(wanted))
             found.rows[_index(found.rows, row)] = confirm(design, row)
-        best = found.best
-        assert best is not None
-        others = [row for row in found.rows if not row.confirmed]
-        promising = [row for row in others if better(row, best, found.unsure)]
-        least = min((row for row in found.rows if row.confirmed), key=lambda row: row.value)
-        fewer = [row for row in others if row.workers < best.workers and not better(least, row, found.unsure)]
-        wanted = sorted(promising, key=lambda row: row.value)[:MORE] + sorted(fewer, key=lambda row: row.workers)[:1]
-        wanted = [row for n, row in enumerate(wanted) if row not in wanted[:n]]
-        if not wanted:
-            return
+
+
+def _promising(found: Plan) -> list[Row]:
+    """The unconfirmed rows that would change the answer if they were what they seem to be."""
+    by_policy = isinstance(found.design.environment, Tabular) and not found.design.environment.free
+    wanted = representatives(found.rows, found.unsure, confirmed=False)[: None if by_policy else SHORT_LIST]
+    wanted += front(found.rows, found.unsure)
+    if (best := found.best) is not None:
+        better_yet = [row for row in found.rows if not row.confirmed and better(row, best, found.unsure)]
+        wanted += sorted(better_yet, key=lambda row: row.value)[:MORE]
+        near = [row for row in found.rows if row.value <= within(best.value, NEAR)]
+        wanted.append(min(near, key=lambda row: (row.workers, row.value)))
+        if best.alg in ASSUMED:
+            wanted += front(unassuming(found.rows), found.unsure)
+    return [row for n, row in enumerate(wanted) if not row.confirmed and row not in wanted[:n]]
 
 
 def _index(rows: Sequence[Row], wanted: Row) -> int:
     return next(n for n, row in enumerate(rows) if row.key == wanted.key and row.workers == wanted.workers)
-
-
-def _summary(design: PlanDesign, found: list[Run], steps: int) -> Simulated:
-    """Runs as means and intervals, charged by the environment."""
-    step = design.base.step_mean
-    parts = [design.environment.parts(run.inaction, run.delays) for run in found]
-    regret, inaction = mean_ci95([each.total / step for each in parts]), fraction_ci95([run.inaction for run in found])
-    return Simulated(
-        regret_per_s=regret.mean,
-        regret_per_s_ci95=regret.ci95,
-        inaction_per_s=float(np.mean([each.inaction for each in parts])) / step,
-        delay_per_s=float(np.mean([each.delay for each in parts])) / step,
-        inaction_fraction=inaction.mean,
-        inaction_fraction_ci95=inaction.ci95,
-        delay_steps_mean=simulated(found).delay_mean,
-        seeds=len(found),
-        steps=steps,
-    )
-
-
-def _on_mdp(environment: Tabular, scenario: Scenario, seeds: Sequence[int], summary: Simulated) -> Simulated:
-    """The same with the regret of the best delayed policy found, under the Schedules themselves."""
-    mdp = environment.mdp
-    schedules = {seed: simulate(scenario.with_(seed=seed), engine="compiled") for seed in seeds}
-    policy = reference(mdp, schedules[seeds[0]], prove=False).policy
-    lost = regret_over_seeds(mdp, policy, schedules.__getitem__, seeds, best=policy, points=POINTS)
-
-    def rate(parts: tuple[str, ...]) -> Estimate:
-        return mean_ci95([settled_rate(curve, parts, scenario.steps - summary.steps) for curve in lost.curves])
-
-    total = rate(("inaction", "delay"))
-    return replace(
-        summary,
-        regret_per_s=total.mean,
-        regret_per_s_ci95=total.ci95,
-        inaction_per_s=rate(("inaction",)).mean,
-        delay_per_s=rate(("delay",)).mean,
-    )
-
-
-def settled_rate(curve: RegretCurve, parts: Sequence[str], warmup_steps: int) -> float:
-    """Sum of some parts of a regret per second, reward/s, from the first of the curve's points after the warm-up on.
-
-    What the first steps cost, before the first action comes, is lost once and says nothing of the long run.
-
-    >>> import rtsim
-    >>> from rtsim import mdps
-    >>> from rtsim.agents import Tabular
-    >>> from rtsim.regret import regret_curve
-    >>> late = rtsim.simulate(rtsim.Scenario("max_time", 1.5, workers=2, step_time=1.0, steps=100))
-    >>> curve = regret_curve(mdps.of("jump(n=10, p=0.9)"), Tabular(range(10)), late)
-    >>> round(settled_rate(curve, ("delay",), 10), 6)  # 1 − P(same after 2 steps)
-    0.188889
-    """
-    begin = min(int(np.searchsorted(curve.steps, warmup_steps)), len(curve.steps) - 2)
-    lost = sum(float(getattr(curve, part)[-1] - getattr(curve, part)[begin]) for part in parts)
-    return lost / float(curve.seconds[-1] - curve.seconds[begin])
-
-
-def _disagrees(design: PlanDesign, row: Row, found: Simulated) -> str:
-    """Which predicted number its simulation contradicts; counting steps is good to one per worker."""
-    if row.inaction_source == "simulated" or row.prediction is None:
-        return ""
-    slack = row.workers / found.steps + row.prediction.uncertain
-
-    def outside(value: float, interval: tuple[float, float] | None, by: float) -> bool:
-        return interval is not None and not interval[0] - by <= value <= interval[1] + by
-
-    if outside(row.inaction_fraction, found.inaction_fraction_ci95, slack):
-        return "inaction"
-    worth = slack * max(abs(design.environment.default_cost), 1e-9) / design.base.step_mean
-    return "regret" if outside(row.regret_per_s, found.regret_per_s_ci95, worth) else ""

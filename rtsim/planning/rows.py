@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from rtsim.intervals import Interval
-from rtsim.planning.candidates import Variant
+from rtsim.intervals import Interval, mean_interval
+from rtsim.planning.candidates import ASSUMED, Variant
 from rtsim.planning.predict import Prediction
 
 #: Regret rates that differ by less than this share count as equal; fewer workers decide then.
 TIE = 0.005
+#: A row that misses the best by less than this share is near it, and may be worth taking for its fewer workers.
+NEAR = 0.1
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Simulated:
         None if no action was ever used.
     seeds, steps : int
         Runs, and steps of each after its warm-up.
+    regret_per_s_by_seed : tuple of float
+        The rates whose mean ``regret_per_s`` is, in order of the seeds, which are the same in every row.
     """
 
     regret_per_s: float
@@ -41,6 +45,7 @@ class Simulated:
     delay_steps_mean: float | None
     seeds: int
     steps: int
+    regret_per_s_by_seed: tuple[float, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True)
@@ -123,14 +128,28 @@ def _sure(row: Row, other: Row) -> float:
     return 0.0
 
 
-def fewest(rows: Iterable[Row], unsure: Unsure = _sure) -> Row:
-    """Of the rows as good as that of the least regret that with the fewest workers; of these the least regret.
+def paired(row: Row, other: Row) -> float:
+    """Half width of the 95 % interval of a difference of regret rates, seed by seed, on common random numbers.
 
-    As good is what is within :data:`TIE`, or cannot be told apart.
+    0 unless both are confirmed: what a short look leaves open is settled by confirming it.
+
+    >>> def row(*by_seed):
+    ...     sure = Simulated(2.0, None, 2.0, 0.0, 0.0, None, None, 3, 100, by_seed)
+    ...     return Row("r", {}, "r", "latest", 1, 2.0, 2.0, 0.0, None, 0.0, 0.0, *["simulated"] * 2, sure, True)
+    >>> lucky = row(1.0, 2.0, 3.0)
+    >>> round(paired(lucky, row(3.0, 2.0, 1.0)), 3), paired(lucky, row(1.5, 2.5, 3.5))
+    (4.968, 0.0)
     """
-    found = list(rows)
-    least = min(found, key=lambda row: row.value)
-    return min((row for row in found if not better(least, row, unsure)), key=lambda row: (row.workers, row.value))
+    if row.simulated is None or other.simulated is None or not (row.confirmed and other.confirmed):
+        return 0.0
+    pairs = zip(row.simulated.regret_per_s_by_seed, other.simulated.regret_per_s_by_seed, strict=True)
+    mean, interval = mean_interval([one - another for one, another in pairs])
+    return 0.0 if interval is None else interval[1] - mean
+
+
+def fewest(rows: Iterable[Row], unsure: Unsure = _sure) -> Row:
+    """The row with the fewest workers that none with more is better than: the last of the :func:`front`."""
+    return front(rows, unsure)[-1]
 
 
 def better(row: Row, other: Row, unsure: Unsure = _sure) -> bool:
@@ -138,23 +157,24 @@ def better(row: Row, other: Row, unsure: Unsure = _sure) -> bool:
     return within(row.value) < other.value and row.value + unsure(row, other) < other.value
 
 
-def within(value: float) -> float:
-    """The largest regret rate that counts as equal to ``value``."""
-    return value + TIE * abs(value) + 1e-12
+def within(value: float, share: float = TIE) -> float:
+    """The largest regret rate that is within a share of ``value``; by default that which counts as equal to it."""
+    return value + share * abs(value) + 1e-12
 
 
-def representatives(rows: Sequence[Row], unsure: Unsure = _sure) -> list[Row]:
-    """Each variant's :func:`fewest`, least regret first."""
+def representatives(rows: Sequence[Row], unsure: Unsure = _sure, *, confirmed: bool = True) -> list[Row]:
+    """Each variant's :func:`fewest`, least regret first; with ``confirmed`` among its confirmed rows, if it has any."""
     by_variant: dict[str, list[Row]] = {}
     for row in rows:
         by_variant.setdefault(row.key, []).append(row)
-    return sorted((fewest(found, unsure) for found in by_variant.values()), key=lambda row: row.value)
+    chosen = ([row for row in each if confirmed and row.confirmed] or each for each in by_variant.values())
+    return sorted((fewest(each, unsure) for each in chosen), key=lambda row: row.value)
 
 
-def front(rows: Sequence[Row], best: Row | None = None, unsure: Unsure = _sure) -> list[Row]:
-    """The Pareto front of workers against regret: each row better, by more than a tie, than all with fewer workers.
+def front(rows: Iterable[Row], unsure: Unsure = _sure) -> list[Row]:
+    """The Pareto front of workers against regret: each row :func:`better` than the last one with fewer workers.
 
-    ``best`` is on it, and then no row that is only as good as that with more workers.
+    So a step down is more than a tie and more than chance, and no row is better than the last.
 
     >>> def row(workers, regret):
     ...     return Row("r", {}, "r", "latest", workers, regret, regret, 0.0, None, 0.0, 0.0, *["closed form"] * 2)
@@ -165,7 +185,9 @@ def front(rows: Sequence[Row], best: Row | None = None, unsure: Unsure = _sure) 
     for row in sorted(rows, key=lambda row: (row.workers, row.value)):
         if not found or better(row, found[-1], unsure):
             found.append(row)
-    if best is None or best in found:
-        return found
-    kept = [row for row in found if row.workers < best.workers or better(row, best, unsure)]
-    return sorted([*kept, best], key=lambda row: row.workers)
+    return found
+
+
+def unassuming(rows: Iterable[Row]) -> list[Row]:
+    """The rows of rules that assume nothing of the network."""
+    return [row for row in rows if row.alg not in ASSUMED]

@@ -12,7 +12,7 @@ from rtsim.envs.tabular import Tabular
 from rtsim.regret.expected import expected_gaps, least_expected
 from rtsim.studies.cells import scenario
 from rtsim.studies.design import Cell, Figure
-from rtsim.studies.trends import SEQUENTIAL, STAGGERED
+from rtsim.studies.trends import METHODS_KEPT, SEQUENTIAL
 
 
 class Placed(Protocol):
@@ -29,7 +29,8 @@ class Placed(Protocol):
 def optima(figure: Figure, points: Iterable[Placed]) -> dict[str, dict[str, Sequence[tuple[int, float]]]]:
     """Reward per step of the best policies that see one old observation, by panel, and (delay, reward) by label.
 
-    Under the Schedules of the trainings themselves, sequential and staggered (``max_time``), the first steps included.
+    Under the Schedules of the trainings themselves: sequential, ``max_time``, and if it is there ``time_triggered``,
+    whose delay does not vary. The first steps are included.
     """
     known = list(points)
     found: dict[str, dict[str, Sequence[tuple[int, float]]]] = {}
@@ -38,9 +39,10 @@ def optima(figure: Figure, points: Iterable[Placed]) -> dict[str, dict[str, Sequ
         if panel.endless and here:
             delays, steps = sorted({point.delay_steps for point in here}), max(point.budget_steps for point in here)
             name = panel.env.removeprefix("mdp:")
+            methods = [method for method in (*METHODS_KEPT, SEQUENTIAL) if method in figure.methods]
             found[panel.env] = {
-                "optimum, staggered": [(d, best(name, STAGGERED, d, steps, figure.number)) for d in delays],
-                "optimum, sequential": [(d, best(name, SEQUENTIAL, d, steps, figure.number)) for d in delays],
+                f"optimum, {method}": [(d, best(name, method, d, steps, figure.number)) for d in delays]
+                for method in methods
             }
     return found
 

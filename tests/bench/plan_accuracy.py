@@ -29,8 +29,8 @@ from rtsim.experiments import Design
 from rtsim.experiments.regrets import Rollouts
 from rtsim.experiments.required import required_workers
 from rtsim.planning import PlanDesign, Tabular, Variant, WorstCase, closed_form, grid, numerical, plan
-from rtsim.planning.plan import settled_rate
 from rtsim.planning.predict import runs, warmup
+from rtsim.planning.simulations import settled_rate
 from rtsim.scenario import Scenario
 
 #: Seed of the settings; any other gives others.

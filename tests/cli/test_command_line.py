@@ -71,6 +71,15 @@ def test_compare_table_and_json_tell_the_same_numbers(said):
         assert f"{100 * row['inaction_fraction']:.2f} %" in text
 
 
+def test_compare_tells_differences_of_shares_in_percentage_points(said):
+    words = ["compare", "--alg", "max_time", "exp_time", *QUICK, "--no-search"]
+    _, text, _ = said(*words)
+    _, out, _ = said(*words, "--json")
+    for found in json.loads(out)["paired_differences"]:
+        half = 100 * (found["ci95"][1] - found["mean"])
+        assert f"{100 * found['mean']:+.2f} ± {half:.2f} pp" in text
+
+
 def test_compare_same_seed_same_bytes_of_stdout():
     words = ["compare", "--alg", "exp_time", "--inference-time", "gamma(mean=84ms, cv=0.3)", "--steps", "500"]
     first, second = run(*words, "--no-search"), run(*words, "--no-search")
@@ -390,6 +399,32 @@ def test_core_commands_run_without_torch():
     assert done.returncode == 0, done.stderr
 
 
+def test_closed_pipe_keeps_no_picture_from_being_written(tmp_path):
+    words = [
+        "compare",
+        "--alg",
+        "max_time",
+        "--inference-time",
+        "20ms",
+        "--workers",
+        "2",
+        "--steps",
+        "200",
+        "--seeds",
+        "1",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rtsim", *words, "--plot", str(tmp_path / "a.png")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert (tmp_path / "a.png").exists()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
 def test_closed_pipe_is_no_error():
     process = subprocess.Popen(
         [sys.executable, "-m", "rtsim", "rules", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -400,6 +435,15 @@ def test_closed_pipe_is_no_error():
     assert process.wait(timeout=30) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("command", ["compare", "sweep", "plan", "calibrate", "replay", "train", "figures"])
+def test_help_shows_no_empty_defaults(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "(default: )" not in shown
+    assert "(default:" in shown or command == "replay"
 
 
 @pytest.mark.realtime
@@ -657,6 +701,9 @@ def test_compare_tells_the_regret_and_whose_it_is(said):
     _, out, _ = said("compare", *words, "--json")
     for row in json.loads(out)["rows"]:
         assert f"{row['regret']['delay_per_s']:.3f}" in text
+    # A jump pays 1 per step, and the Game Boy has 59.7275 of them a second.
+    assert "reward per second (optimal gain 59.73 per second)" in text
+    assert "Equation 4 for this Schedule's delays" in text
     _, _, err = said("compare", *words, "--agent", "ucrl2")
     assert "learns at every step (no --learning-time)" in err
 

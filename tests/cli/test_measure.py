@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from rtsim.cli.main import main
+from rtsim.cli.measure import _warn_of_curve
 from rtsim.delay_curve import DelayCurve, Point
 from rtsim.envs.restorable import policy_of, restorable
 from rtsim.experiments.branches import Effort
 from rtsim.experiments.effective_p import Effective
-from rtsim.experiments.predictability import measure
+from rtsim.experiments.predictability import Drift, measure
 
 QUICK = ["--states", "3", "--branches", "3", "--runs", "3", "--steps", "40", "--delays", "1", "3", "--horizon", "2"]
 JUMP = ["measure", "--env", "mdp:jump(n=9, p=0.8)", "--policy", "best", *QUICK]
@@ -141,3 +142,15 @@ def test_network_from_a_file_takes_its_best_actions(tmp_path: Path, capsys):
     assert best_action(network_of(str(file), 2, (4,)))(seen) == int(network(torch.from_numpy(seen)[None]).argmax())
     assert main(["measure", "--env", "blocks", "--policy", f"greedy:{file}", *QUICK]) == 2
     assert "are for 2 actions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("delay", "who"), [(2, "at k = 2"), (None, "under the default policy")])
+def test_measure_says_where_the_curve_depends_on_its_length(delay, who, capsys):
+    world = restorable("mdp:jump(n=4)")
+    effort = Effort(delays=(2,), states=2, branches=2, visit_steps=5, horizon=1, runs=4, steps=100)
+    found = measure(world, policy_of("best", world), effort)
+    _warn_of_curve(replace(found, drift=None))
+    assert "depends" not in capsys.readouterr().err
+    _warn_of_curve(replace(found, drift=Drift(delay, 0.25, 0.125)))
+    line = f"rtsim: {who} the second half of the runs earns 0.125 per step, the first 0.25, so this curve depends on "
+    assert line in capsys.readouterr().err

@@ -20,7 +20,8 @@ from rtsim.cli.arguments import Play
 from rtsim.cli.main import main
 from rtsim.cli.play import plan_of
 from rtsim.cli.trained import too_late
-from rtsim.learning import plan_in, read_curve
+from rtsim.cli.trained_tables import below
+from rtsim.learning import Outcome, Reference, plan_in, read_curve
 from rtsim.learning.curve import Tally
 from rtsim.learning.memory import Recent
 from rtsim.learning.rows import HEADER
@@ -106,6 +107,17 @@ def test_episodes_are_too_short_below_twice_the_delay(length, delay, says) -> No
     assert bool(too_late([row])) == bool(says)
 
 
+def test_train_says_where_noop_is_only_assumed_and_what_inaction_is_without_the_beginnings(tmp_path, capsys) -> None:
+    words = ["--inference-time", "30ms", *SMALL, "--steps", "100"]
+    assert ran("train", "--env", "mdp:inaction", *words, "--fps", "50", "--out", str(tmp_path / "mdp")) == 0
+    assert "taken for noop" not in capsys.readouterr().err
+    assert ran("train", "--env", "CartPole-v1", *words, "--out", str(tmp_path / "cart")) == 0
+    out, err = capsys.readouterr()
+    assert "its first one, 0, is taken for noop" in err
+    # An action acts two steps of 20 ms after what it was chosen on; with two workers one acts on every step then.
+    assert "without those steps 0.00 %" in out
+
+
 def test_train_tells_what_noop_and_random_players_get(tmp_path, capsys) -> None:
     # On mdp:inaction the first step pays 1, others 1 after any action of an agent and 0 after the default policy's.
     words = ["train", "--env", "mdp:inaction", "--inference-time", "3s", "--alg", "sequential", "--steps", "100"]
@@ -123,6 +135,42 @@ def test_train_tells_what_noop_and_random_players_get(tmp_path, capsys) -> None:
     printed = capsys.readouterr().out
     assert "\n noop" in printed
     assert "players that learn nothing and are never late" in printed
+
+
+def test_train_tables_tell_the_columns_that_vary(tmp_path, capsys) -> None:
+    times = ["--inference-time", "30ms", *SMALL, "--steps", "100"]
+    assert (
+        ran("train", "--env", "mdp:inaction", "--fps", "50", *times, "--workers", "3", "--out", str(tmp_path / "a"))
+        == 0
+    )
+    endless = capsys.readouterr().out
+    assert "inference 30ms (mean 30 ms), workers 3, step 50fps (20 ms)" in endless
+    assert "last 10% reward/s" in endless
+    assert "score" not in endless.replace("below", "")
+    assert ran("train", "--env", "CartPole-v1", *times, "--out", str(tmp_path / "b")) == 0
+    scored = capsys.readouterr().out
+    assert "last 10% score" in scored
+    assert "reward/s [95 %]" not in scored  # every step pays 1
+
+
+def test_train_shorter_than_a_row_of_its_curve_still_tells_its_steps(tmp_path, capsys) -> None:
+    words = [*CART, "--steps", "40", "--out", str(tmp_path / "a"), "--plot", str(tmp_path / "a.png")]
+    assert ran(*words) == 0
+    out, err = capsys.readouterr()
+    row = next(line for line in out.splitlines() if line.strip().startswith("0 ")).split()
+    assert int(row[1]) == int(row[4]) >= 40  # CartPole pays 1 per step
+    assert "no row of the curve is complete yet" in out
+    assert "nothing to draw" in err
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_seed_that_ends_below_a_player_that_learns_nothing_is_named() -> None:
+    row = Tally(steps=10, reward=5.0, agent=10).row(10, 1.0)
+    players = [
+        Reference(name, 10, 1.0, rate, rate, 0, math.nan, math.nan) for name, rate in (("noop", 4.0), ("random", 6.0))
+    ]
+    found = {seed: Outcome([row._replace(reward=5.0 + seed)], 10, 1.0, math.nan, 0, False) for seed in (0, 1)}
+    assert below(found, players) == ["seed 0 ends below the random player's 6: its reward/s in the last 10% is 5"]
 
 
 def begun(out: Path) -> subprocess.Popen:
@@ -148,6 +196,12 @@ def test_train_stopped_goes_on_bit_for_bit(number, tmp_path, capsys) -> None:
         assert child.returncode == 130
         assert "go on with rtsim train --out" in said
         assert "reward/s" in printed
+        # CartPole pays 1 for each of its 50 steps a second: all columns must be about the same steps.
+        row = next(line for line in printed.splitlines() if line.strip().startswith("0 "))
+        steps, seconds, unit, reward, rate = row.split()[1:6]
+        assert (unit, steps) == ("s", reward)
+        assert int(steps) == pytest.approx(50 * float(seconds), abs=2)
+        assert float(rate) == pytest.approx(50, rel=0.05)
         assert "Traceback" not in said
     if number == signal.SIGTERM:
         return  # stops as Ctrl-C does
@@ -340,9 +394,10 @@ def test_train_without_room_on_the_disk_says_so_before_anything_is_learnt(tmp_pa
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     assert ran(*CART, "--steps", "100", "--out", str(tmp_path / "a")) == 2
-    said = capsys.readouterr().err
-    assert "No space left on device" in said
-    assert said.count("\n") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in said[-1]
+    assert len(said) == 2
+    assert "is taken for noop" in said[0]
 
 
 def test_train_on_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path, capsys) -> None:
@@ -370,9 +425,10 @@ def test_train_that_diverges_says_so_and_keeps_the_last_checkpoint(tmp_path, cap
     deep = ["--set", "network=mlp(16,16,16,16)", "learning_rate=1e6", "batch=8", "learning_starts=50"]
     words = ["train", "--env", "CartPole-v1", "--inference-time", "30ms", *deep, "--checkpoint-every", "50"]
     assert ran(*words, "--steps", "5000", "--out", str(out)) == 2
-    said = capsys.readouterr().err
-    assert "learning diverged; the last checkpoint is as it was" in said
-    assert said.count("\n") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "learning diverged; the last checkpoint is as it was" in said[-1]
+    assert len(said) == 2
+    assert "is taken for noop" in said[0]
     kept = torch.load(out / "seed-0" / "checkpoint.pt", weights_only=True)
     assert kept["progress"]["steps"] >= 50
     assert all(bool(torch.isfinite(weight).all()) for weight in kept["weights"].values())
@@ -416,6 +472,22 @@ def test_train_evaluation_of_a_console_game_disturbs_nothing(tmp_path, capsys) -
         repr(r._replace(evaluation=0)) for r in curves[1]
     ]
     assert [not math.isnan(row.evaluation) for row in curves[1]] == [False, True] * 3
+    capsys.readouterr()
+
+
+def test_train_draws_its_curves_also_when_nothing_is_left_to_do(tmp_path, capsys) -> None:
+    out, picture = tmp_path / "a", tmp_path / "a.png"
+    assert ran(*CART, "--steps", "200", "--seeds", "0", "2", "--out", str(out), "--plot", str(picture)) == 0
+    drawn = picture.read_bytes(), picture.with_suffix(".csv").read_bytes()
+    assert drawn[0].startswith(b"\x89PNG")
+    lines = [line.split(",")[0] for line in drawn[1].decode().splitlines()]
+    assert lines == ["line", *["seed 0"] * 4, *["seed 2"] * 4, "noop", "random"]
+    picture.unlink()
+    assert ran("train", "--resume", "--out", str(out), "--plot", str(picture)) == 0
+    assert (picture.read_bytes(), picture.with_suffix(".csv").read_bytes()) == drawn
+    assert str(picture) in capsys.readouterr().err
+    assert ran(*CART, "--out", str(tmp_path / "b"), "--plot", "curve.jpg") == 2
+    assert not (tmp_path / "b").exists()
     capsys.readouterr()
 
 

@@ -67,6 +67,10 @@ def test_a_live_training_is_written_down_and_gone_on_with(tmp_path, capsys):
         assert message in capsys.readouterr().err
     assert main(["train", "--live", "--resume", *out]) == 0  # nothing is left to do
     assert not (folder / "live-2.npz").exists()
+    picture = tmp_path / "curve.png"
+    assert main(["train", "--live", "--resume", *out, "--plot", str(picture)]) == 0
+    lines = [line.split(",")[0] for line in picture.with_suffix(".csv").read_text().splitlines()]
+    assert lines == ["line", "seed 0", "seed 0", "noop", "random"]
     assert main(["train", "--live", "--resume", "--steps", "180", *out]) == 0
     assert [row.step for row in read_curve(folder / "curve.csv")] == [60, 120, 180]
     assert len(Schedule.load(folder / "live-2.npz")) == 60

@@ -22,6 +22,7 @@ class Faulty(gymnasium.Env[Any, Any]):
     metadata = {"render_modes": [], "render_fps": 50}  # noqa: RUF012 - as Gymnasium has it
     observation_space = spaces.Box(0.0, 1.0, (2,))
     action_space = spaces.Discrete(2)
+    noop = 0
 
     def __init__(self, wrong: str, render_mode: str | None = None) -> None:
         self.wrong, self.steps = wrong, 0

@@ -15,6 +15,8 @@ import pytest
 from rtsim.envs import players
 from rtsim.envs.game_boy import OWN, GameBoy
 from rtsim.envs.gameboy import build, layout, tiles
+from rtsim.envs.scheduled import ScheduledEnv
+from rtsim.envs.worlds import environment
 from rtsim.errors import InvalidValue
 from tests.envs.played import some_actions
 
@@ -191,15 +193,57 @@ def test_every_place_of_a_maze_can_be_reached(game):
         assert passable.sum() >= 2 * 72 - 1, "a tree over all cells has 71 passages"
 
 
-def test_player_only_looks_and_a_new_one_goes_on_alike(game):
-    emulator = game("blocks(level=4)")
+@pytest.mark.parametrize(("text", "late"), [("blocks(level=4)", 0), ("walk", 0), ("walk", 5)])
+def test_player_only_looks_and_a_new_one_goes_on_alike(game, text, late):
+    emulator = game(text)
     emulator.reset(3)
-    player = players.player("blocks")
+    player = players.player(text)
+    chosen = [emulator.noop] * late
     for _ in range(300):
         memory = emulator.memory()
-        action = player.act(memory)
-        assert players.player("blocks").act(memory) == action
-        emulator.step(action)
+        chosen.append(player.act(memory))
+        assert players.player(text).act(memory) == chosen[-1]
+        emulator.step(chosen[-1 - late])
+
+
+def test_walker_that_is_never_late_takes_the_shortest_way_in_one_go(game):
+    class InOneGo(players.Walk):
+        PERIOD = players.Walk.STEP  # every frame is one of a step's turn, so it never waits
+
+    emulator, one, other = game("walk"), players.player("walk"), InOneGo()
+    for seed in range(3):
+        emulator.reset(seed)
+        for _ in range(600):
+            memory = emulator.memory()
+            action = one.act(memory)
+            assert action == other.act(memory)
+            emulator.step(action)
+
+
+@pytest.mark.parametrize(
+    ("rule", "delay", "workers"),
+    [
+        *(("max_time", delay, delay + 1) for delay in (0, 1, 2, 5, 8)),
+        ("sequential(wait_observation=true)", 5, 1),
+        ("sequential(wait_observation=true)", 8, 1),
+    ],
+)
+def test_late_walker_goes_on_seeing_places_and_reaching_goals(rule, delay, workers):
+    # Inferences of delay - 1/2 steps: of several workers in turn, or of one that begins with a step and waits for it.
+    env = environment("walk")
+    memory, fps, player = env.unwrapped.emulator.memory, env.unwrapped.emulator.fps, players.player("walk")
+    timed = ScheduledEnv(env, rule, f"{max(delay - 0.5, 0) / fps}s", workers, f"{fps!r}fps")
+    _, info = timed.reset(seed=0)
+    paid, late, total = [0], [], 0.0
+    while info["observation_step"] < 4000:
+        _, reward, _, _, info = timed.step(player.act(memory()))
+        late += info["delays"].values()
+        total += reward
+        paid += [info["observation_step"]] * (reward > 0)
+    timed.close()
+    assert delay <= np.mean(late) < delay + 1
+    assert total > 150, "places and goals of several mazes"
+    assert max(np.diff([*paid, 4000])) < 1000, "it nowhere paces up and down for ever"
 
 
 def test_game_without_a_scripted_player_says_so():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -423,3 +424,35 @@ def test_interval_of_a_p_of_one_holds_it():
     found = effective_of_runs(runs, [1, 2])
     assert found.value == 1.0
     assert found.ci95[0] < 1.0 == found.ci95[1]
+
+
+class Fading(RestorableMDP):
+    """Pays only in the first so many steps of a run."""
+
+    def __init__(self, paid: int) -> None:
+        super().__init__(mdps.of("jump(n=4, p=0.9)"))
+        self.paid, self.passed = paid, 0
+
+    def reset(self, seed: int) -> None:
+        super().reset(seed)
+        self.passed = 0
+
+    def step(self, action: int | None) -> float:
+        self.passed += 1
+        reward = super().step(action)
+        return reward if self.passed <= self.paid else 0.0
+
+
+def test_curve_that_depends_on_the_length_of_its_runs_is_told_and_no_other():
+    effort = Effort(delays=(1, 4), states=2, branches=2, visit_steps=5, horizon=1, runs=10, steps=200)
+
+    def drift(paid: int, seed: int) -> Any:
+        world = Fading(paid)
+        return measure(world, policy_of("best", world), replace(effort, seed=seed)).drift
+
+    found = drift(110, 0)
+    assert found.delay_steps in (0, 1, 4)
+    assert found.first > 4 * found.second, "100 steps that pay, and at most 10"
+    # By chance at most one in twenty has a drift; that ten of 25 have is less likely than 1e-6 (binomial).
+    assert sum(drift(10**6, seed) is not None for seed in range(25)) < 10
+    assert measured("mdp:forward(states=3)", runs=4, steps=100).drift is None, "its runs are all alike"

@@ -107,6 +107,26 @@ def test_plot_inaction_axes_are_labelled_and_conditions_told(comparison: Any) ->
     assert -0.05 < low < 0 < 1 < high < 1.05
 
 
+def test_plot_inaction_reaches_as_high_as_what_it_shows(comparison: Any) -> None:
+    last = max(row.workers for row in comparison.rows)
+    rows = [row for row in comparison.rows if row.workers == last and not row.capacity_limit]
+    low = [
+        replace(row, inaction_fraction=0.1, inaction_fraction_ci95=(0.05, 0.2), theory_inaction_fraction=None)
+        for row in rows
+    ]
+    bottom, top = plot_inaction(replace(comparison, rows=low)).get_ylim()
+    assert (bottom, top) == (pytest.approx(-0.004), pytest.approx(0.212))
+    nothing = [replace(row, inaction_fraction=0.0, inaction_fraction_ci95=None) for row in low]
+    assert plot_inaction(replace(comparison, rows=nothing)).get_ylim()[1] > 1
+
+
+def test_plot_inaction_stroke_between_the_ticks_has_one_of_its_own(comparison: Any) -> None:
+    found = {**comparison.required_workers, "max_time": replace(comparison.required_workers["max_time"], workers=7)}
+    ax = plot_inaction(replace(comparison, required_workers=found))
+    assert 7 in ax.xaxis.get_minorticklocs()
+    assert any("stroke" in text.get_text() for text in ax.get_legend().get_texts())
+
+
 def test_plot_inaction_legend_lies_outside_the_data(comparison: Any) -> None:
     ax = plot_inaction(comparison)
     figure = figure_of(ax)

@@ -57,7 +57,11 @@ def test_scores_stand_over_their_sizes_and_begin_without_delay(scores) -> None:
     figure = plot_scores(scores, units={"blocks": "lines"}, human={"blocks": 12.0})
     left, right = figure.axes
     found = {str(c.get_label()): c for c in left.containers if isinstance(c, ErrorbarContainer)}
-    assert list(found) == ["sequential", "max_time", "max_time,\n30 convolutions"]
+    assert list(found) == ["no delay", "sequential", "max_time", "max_time,\n30 convolutions"]
+    undelayed = found.pop("no delay")[0]  # one training: one marker, at which the lines begin
+    assert (list(undelayed.get_xdata()), list(undelayed.get_ydata())) == ([0], [9.0])
+    assert {tuple(bars[0].get_xydata()[0]) for bars in found.values()} == {(0.0, 9.0)}
+    assert all(bars[0].get_markevery() == slice(1, None) for bars in found.values())
     line = found["sequential"][0]
     np.testing.assert_array_equal(np.round(np.asarray(line.get_xdata(), float)), [0, 1, 2])
     np.testing.assert_array_equal(line.get_ydata(), [9, 4, 1])
@@ -78,6 +82,11 @@ def test_scores_stand_over_their_sizes_and_begin_without_delay(scores) -> None:
     assert {name: across[name] for name in ("noop", "random", "people")} == {"noop": 0.5, "random": 1.5, "people": 12.0}
     assert left.get_ylabel() == "lines"
     assert right.get_title(loc="left").startswith("mdp:inaction")
+
+
+def test_places_without_a_panel_stay_empty(scores) -> None:
+    figure = plot_scores([*scores, replace(scores[-1], panel="mdp:jump")])
+    assert [ax.get_visible() for ax in figure.axes] == [True, True, True, False]
 
 
 def test_optimum_is_drawn_where_the_delays_are(scores) -> None:

@@ -3,7 +3,7 @@
 from rtsim.cli.arguments.listed import Games, ImportRom, Mdps, Profiles, Rules
 from rtsim.cli.arguments.real import Calibrate, Measure, Play, Replay
 from rtsim.cli.arguments.simulated import Compare, Plan, Report, ScenarioArguments, Simulate, Sweep
-from rtsim.cli.arguments.trained import Figures, Train
+from rtsim.cli.arguments.trained import Evaluate, Figures, Train
 
 #: By the name of the command; ``rtsim.cli.NAME`` runs it.
 COMMANDS = {
@@ -19,6 +19,7 @@ COMMANDS = {
     "play": Play,
     "replay": Replay,
     "train": Train,
+    "evaluate": Evaluate,
     "measure": Measure,
     "profiles": Profiles,
     "calibrate": Calibrate,
@@ -29,6 +30,7 @@ __all__ = [
     "COMMANDS",
     "Calibrate",
     "Compare",
+    "Evaluate",
     "Figures",
     "Games",
     "ImportRom",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -10,6 +10,11 @@ import tyro
 def shown_default(value: str) -> str:
     """What --help says of a default: nothing where there is none."""
     return "" if value in ("", "''", "None") else f"(default: {value})"
+
+
+def several(metavar: str) -> Any:
+    """Of a field that takes any number of values."""
+    return tyro.conf.arg(metavar=f"{metavar} ...", help_behavior_hint=shown_default)
 
 
 Text = Annotated[str, tyro.conf.arg(metavar="TEXT", help_behavior_hint=shown_default)]
@@ -23,6 +28,6 @@ Number = Annotated[int, tyro.conf.arg(metavar="N", help_behavior_hint=shown_defa
 Optional = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint=shown_default)]
 Share = Annotated[float, tyro.conf.arg(metavar="X")]
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
-Texts = Annotated[tuple[str, ...], tyro.conf.arg(metavar="A B ...")]
-Laws = Annotated[tuple[str, ...], tyro.conf.arg(metavar="LAW ...")]
-Batches = Annotated[tuple[int, ...], tyro.conf.arg(metavar="B ...")]
+Texts = Annotated[tuple[str, ...], several("A B")]
+Laws = Annotated[tuple[str, ...], several("LAW")]
+Batches = Annotated[tuple[int, ...], several("B")]

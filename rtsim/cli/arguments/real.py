@@ -18,6 +18,7 @@ from rtsim.cli.arguments.fields import (
     Share,
     Text,
     Texts,
+    several,
     shown_default,
 )
 
@@ -78,7 +79,7 @@ class Play:
 class Replay:
     """Play recorded runs again step for step, then simulate them: how far is the simulator from what happened?"""
 
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN.npz ...")] = ()
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional, several("RUN.npz")] = ()
     """Files of rtsim play --record; several runs of one plan show how much runs differ among themselves."""
     seeds: Number = 20
     """Simulated runs without the recorded durations."""
@@ -105,7 +106,7 @@ class Measure:
     policy: Text = "random"
     """random, noop, scripted (a player written for the game), best (mdp: only), or greedy:FILE, weights or a
     checkpoint."""
-    delays: Annotated[tuple[int, ...], tyro.conf.arg(metavar="K ...")] = (1, 2, 4, 8, 16)
+    delays: Annotated[tuple[int, ...], several("K")] = (1, 2, 4, 8, 16)
     """Delays, steps."""
     states: Number = 32
     """Visited states, each in a run of its own."""
@@ -144,7 +145,7 @@ class Calibrate:
     """Measure inference and learning times of the papers' networks on this machine, and what the live loop itself
     costs; writes a profile."""
 
-    k: Annotated[tuple[float, ...], tyro.conf.arg(metavar="K ...")] = (0.0625, 1.0, 7.0, 29.0)
+    k: Annotated[tuple[float, ...], several("K")] = (0.0625, 1.0, 7.0, 29.0)
     """Width multipliers: 55k, 1M, 10M, 100M (and 98: 1B) parameters at depth 15."""
     depth: Number = 15
     """Convolutions: 15 or 30 (the papers' 2xDeep network)."""

@@ -19,6 +19,7 @@ from rtsim.cli.arguments.fields import (
     Share,
     Text,
     Texts,
+    several,
     shown_default,
 )
 
@@ -243,7 +244,7 @@ class Plan:
     """The highest rate that the model serves with all workers at --inaction-target; needs no stochasticity."""
     longest_inference: Flag = False
     """By how much inferences must shrink to reach --target or --inaction-target (0.01) with all workers."""
-    score: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL=VALUE ...")] = ()
+    score: Annotated[tuple[str, ...], several("MODEL=VALUE")] = ()
     """Undelayed scores of two or more of the profile's models: at which p_minimax does the smaller win?"""
     batch: Number = 16
     """Transitions per update."""

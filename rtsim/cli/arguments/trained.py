@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from rtsim.cli.arguments.fields import File, Flag, Folder, Law, Number, Optional, Rate, Text, Texts
+from rtsim.cli.arguments.fields import File, Flag, Folder, Law, Number, Optional, Rate, Text, Texts, several
 
 
 @dataclass
@@ -46,12 +46,12 @@ class Train:
     preset: Text = "auto"
     """Hyperparameters: game-boy, atari, atari-rainbow, rainbow, minatar, mdp, cartpole, cartpole-rainbow, or auto (by
     the environment)."""
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
+    set: Annotated[tuple[str, ...], several("NAME=VALUE")] = ()
     """Other hyperparameters, e.g. network=resnet15-k0.0625 learning_rate=0.0003 steps_per_update=4; a wrong name lists
     them all."""
     steps: Optional = None
     """Environment steps (default: 100,000)."""
-    seeds: Annotated[tuple[int, ...], tyro.conf.arg(metavar="SEED ...")] = (0,)
+    seeds: Annotated[tuple[int, ...], several("SEED")] = (0,)
     """Random seeds, one training each."""
     row_steps: Optional = None
     """Environment steps per row of the curve (default: a two-hundredth of --steps)."""
@@ -67,6 +67,9 @@ class Train:
     resume: Flag = False
     """Go on with the training in --out; nothing else need be given. More --steps make it longer, unless its replay
     memory was cut down to fewer."""
+    plot: File = ""
+    """Draw the score, or the reward per second where no episode ends, against environment steps, a line per seed (.png,
+    .svg or .pdf; its data too, as .csv); with --resume also of a training that has had its steps."""
     video: File = ""
     """Film an episode of the first seed's agent afterwards (.mp4 or .gif)."""
     tensorboard: Flag = False
@@ -87,13 +90,48 @@ class Train:
 
 
 @dataclass
+class Evaluate:
+    """Score saved weights under any Schedule, in virtual time: they act greedily and learn no more, on the same
+    episodes and times for all, beside noop and random players that are never late."""
+
+    weights: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WEIGHTS|DIR ...")] = ()
+    """Files of weights, checkpoints, or folders of rtsim train, each a row; a folder's seeds play in turn."""
+    env: Text = ""
+    """As for rtsim train (default: that of the training)."""
+    alg: Texts = ("max_time",)
+    """Rules, with options, each with rows of its own; see rtsim rules."""
+    workers: Optional = None
+    """Inference processes (default: mean inference time over step time, rounded up)."""
+    inference_time: Law = ""
+    """Time of one inference: "84ms", "lognorm(mean=84ms, cv=0.02)", "profile:epyc#resnet15-k7", ... (default: 0s)."""
+    dispatch_time: Law = ""
+    """Overhead of handing one inference to a worker and its action back."""
+    fps: Rate = ""
+    """Environment steps per second (default: as in the training, else the environment's own)."""
+    mailbox: Text = "latest"
+    """latest (a newer action replaces the waiting one) or fifo(n)."""
+    default_policy: Text = "noop"
+    """What acts where no action is there: noop, repeat or random."""
+    episodes: Number = 20
+    """Episodes of each seed; one is cut after 20,000 environment steps."""
+    steps: Optional = None
+    """Environment steps of each seed, instead of episodes (default where there are no episodes: 10,000)."""
+    seeds: Optional = None
+    """How many evaluations of each row (default: 3, or as many as a folder has seeds)."""
+    json: Flag = False
+    """Print JSON instead of a table."""
+    config: File = ""
+    """Read settings from this TOML file; a flag given here overrides the same setting there."""
+
+
+@dataclass
 class Figures:
     """The first paper's learning figures: train their cells in virtual time, go on where that was stopped, and draw
     them. A cell whose result is in the table is not trained again."""
 
-    figures: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="4|5|6|11|12|13|14 ...")] = ()
+    figures: Annotated[tuple[int, ...], tyro.conf.Positional, several("4|5|6|11|12|13|14")] = ()
     """Their numbers in the paper."""
-    out: File = "runs/figures"
+    out: Folder = "runs/figures"
     """Folder for tables (cells_N.csv) and pictures (figure_N.png); made if it is not there."""
     draw: Flag = False
     """Train nothing: draw what the folder's table holds, or, if there is none, the one that comes with rtsim."""
