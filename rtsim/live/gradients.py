@@ -282,7 +282,7 @@ class RealUpdates:
             gone = self.memory.learners[left.finisher, m.STATUS] == m.DEAD
             if not gone and left.finisher not in self.learners:
                 return
-            self._land_up_to(process, self.memory.control[m.LANDED])
+            self._land_up_to(process, left.number)
 
     def _land_up_to(self, process: Agenda, number: int) -> None:
         """Make landings, the oldest first, until that of this number has been made, by whomever."""

@@ -21,6 +21,7 @@ class Landing(NamedTuple):
 
     finisher: int
     learners: list[int]
+    number: int
 
 
 class Landings:
@@ -67,12 +68,13 @@ class Landings:
 
     @property
     def oldest(self) -> Landing | None:
-        """The next one to land."""
+        """The next one to land; who does not apply gradients may find it landed by now, which its number tells."""
         control, ring = self.memory.control, self.memory.landings
-        if control[m.LANDED] == control[m.DECIDED]:
+        number = control[m.LANDED]  # read once: others may land it meanwhile
+        if number == control[m.DECIDED]:
             return None
-        finisher, count, *learners = ring[control[m.LANDED] % len(ring)].tolist()
-        return Landing(finisher, learners[:count])
+        finisher, count, *learners = ring[number % len(ring)].tolist()
+        return Landing(finisher, learners[:count], number)
 
     def with_gradient(self, learners: Sequence[int]) -> list[int]:
         """Those of them that have one: others were lost with their process."""

@@ -66,9 +66,9 @@ def test_a_landing_is_noted_down_and_made_later_at_one_time():
         assert found.finished(0, 42_000_000) == [0, 2]
         found.decide(0, [0, 2])
         assert rows(found) == []  # decided, not landed
-        for expected, now in (((1, [1]), 45_000_000), ((0, [0, 2]), 47_000_000)):
+        for expected, now in (((1, [1], 0), 45_000_000), ((0, [0, 2], 1), 47_000_000)):
             assert found.oldest == expected
-            found.land(*expected, now)
+            found.land(*expected[:2], now)
             found.memory.control[m.LANDED] += 1
         assert found.oldest is None
         assert [(row["learner"], row["end_ns"], row["land_ns"], row["version"]) for row in rows(found)] == [

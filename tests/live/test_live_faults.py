@@ -170,7 +170,11 @@ def test_impatience_does_not_lose_the_recording(signals, tmp_path):
     path = tmp_path / "run.npz"
     command = [sys.executable, "-m", "rtsim", "play", "--workers", "2", "--inference-time", "40ms"]
     command += ["--seconds", "600", "--record", str(path)]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what nohup ignores its children would ignore, too
+    try:
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     try:
         limit = time.monotonic() + 60
         while len(processes(running.pid)) < 3 and time.monotonic() < limit:
