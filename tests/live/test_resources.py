@@ -14,7 +14,10 @@ from rtsim.live.resources import holding, slope
 
 def test_holding_sees_a_child_and_an_open_file_and_that_they_have_gone() -> None:
     before = holding()
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    program = "print('here', flush=True); input()"
+    child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()  # until then it may hold next to nothing
     with tempfile.TemporaryFile():
         during = holding()
     child.communicate(b"\n")
